@@ -1,0 +1,54 @@
+// Files that are either whole or absent, whatever happens to the process: write aside, fsync, rename, fsync the folder.
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SanderlingError, toSanderlingError } from './errors.ts';
+
+/**
+ * Replaces a file atomically and durably.
+ * @throws DISK_FULL, FORBIDDEN … with the path in `where`; the old file is then untouched and nothing is left beside it.
+ */
+export async function writeFileAtomic(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  const aside = join(folder, `.${randomBytes(6).toString('hex')}.partial`);
+  try {
+    await writeDurably(aside, data, mode);
+    await rename(aside, path);
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(aside, { force: true });
+    const known = toSanderlingError(error);
+    throw new SanderlingError(known.code, `cannot write ${path}: ${known.message}`, { where: path, cause: error });
+  }
+}
+
+/** Makes a rename or an unlink in this folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A file's bytes, or undefined when there is none. Other failures throw. */
+export async function readFileIfPresent(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeDurably(path: string, data: Uint8Array | string, mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
