@@ -1,1 +1,44 @@
-export {};
+// Time series for forecasting: from readings to what a model sees, and from what it says back to times and values.
+export {
+  baselineForecasts,
+  baselineNames,
+  chooseSeason,
+  type BaselineName,
+  type BaselineTask,
+} from './baselines.ts';
+export { type CellState } from './cell-ring.ts';
+export { decodeForecast, encodeSeries, type EncodedSeries, type ForecastPoint } from './encode.ts';
+export { featureNames, isFeatureName, type FeatureName, type Scaling } from './features.ts';
+export {
+  ForecastLedger,
+  type ForecastLedgerState,
+  type LedgerShape,
+  type Residual,
+} from './forecast-ledger.ts';
+export {
+  actualsAt,
+  decodeForecasts,
+  evaluateForecasts,
+  type ForecastErrors,
+  type ForecastMatrix,
+} from './forecasts.ts';
+export { fitPreprocessing, parsePreprocessing, type FitOptions, type Preprocessing } from './preprocessing.ts';
+export {
+  latticeOf,
+  rowTime,
+  type Grid,
+  type Lattice,
+  type Reading,
+  type RowRange,
+} from './reading.ts';
+export { resample, type ResampleCounts, type ResampledGrid, type ResampleOptions } from './resample.ts';
+export { WindowBuffer, type PushStatus, type WindowBufferOptions, type WindowBufferState } from './window-buffer.ts';
+export {
+  splitRanges,
+  windowStarts,
+  type SplitOptions,
+  type SplitRanges,
+  type WindowOptions,
+  type WindowShape,
+  type WindowStarts,
+} from './windows.ts';
