@@ -1,0 +1,63 @@
+// The event log: durable consumers see every event once in order, across failures and restarts; transactions decide what is seen.
+import { systemClock } from '@sanderling/kit';
+import { expect, test } from 'vitest';
+import { openDatabase, sqliteDialect, tables } from '../store/index.ts';
+import { EventLog, eventMigrations } from './index.ts';
+
+async function openLog() {
+  const database = await openDatabase(sqliteDialect(':memory:'), [eventMigrations]);
+  return { database, log: new EventLog(database, systemClock) };
+}
+
+test('a rolled-back transaction leaves no event, a committed one does', async () => {
+  const { database, log } = await openLog();
+  const failing = tables<object>(database)
+    .transaction()
+    .execute(async (tx) => {
+      await log.append({ type: 'release.created' }, tx);
+      throw new Error('no');
+    });
+  await expect(failing).rejects.toThrow('no');
+  await tables<object>(database)
+    .transaction()
+    .execute((tx) => log.append({ type: 'device.enrolled', subject: 'dev_1' }, tx));
+  expect((await log.list()).map((event) => event.type)).toEqual(['device.enrolled']);
+});
+
+test('a consumer resumes where it stopped', async () => {
+  const { log } = await openLog();
+  for (const type of ['a.one', 'a.two', 'a.three']) await log.append({ type });
+  const seen: string[] = [];
+  const consumeUntil = async (count: number): Promise<void> => {
+    const stop = new AbortController();
+    await log.consume(
+      'tester',
+      async (event) => {
+        seen.push(event.type);
+        if (seen.length === count) stop.abort();
+      },
+      stop.signal,
+    );
+  };
+  await consumeUntil(2);
+  await log.append({ type: 'a.four' });
+  await consumeUntil(4);
+  expect(seen).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
+});
+
+test('a follower gets the past, then what happens live', async () => {
+  const { log } = await openLog();
+  await log.append({ type: 'a.past', project: 'p' });
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const following = (async () => {
+    for await (const event of log.follow({ project: 'p' }, stop.signal)) {
+      seen.push(event.type);
+      if (seen.length === 2) stop.abort();
+    }
+  })();
+  await log.append({ type: 'a.other', project: 'q' });
+  await log.append({ type: 'a.live', project: 'p' });
+  await following;
+  expect(seen).toEqual(['a.past', 'a.live']);
+});
