@@ -32,7 +32,7 @@ export async function openDatabase(dialect: Dialect, migrations: readonly Migrat
   const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the migrations';
   throw new SanderlingError(
     'CORRUPT',
-    `the database cannot be brought up to date: ${failed} failed: ${String(error)}`,
+    `the database cannot be brought up to date: ${failed} failed: ${error instanceof Error ? error.message : 'unknown cause'}`,
     {
       fix: 'restore the data folder from a backup, or start with an empty one',
       cause: error,

@@ -43,7 +43,11 @@ function write(value: unknown, path: string): string {
   if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item, i) => write(item, `${path}[${i}]`)).join(',')}]`;
   if (typeof value === 'object') return writeObject(value, path);
-  throw new SanderlingError('INVALID_ARGUMENT', `${String(value)} cannot be written as JSON`, { where: path });
+  throw new SanderlingError(
+    'INVALID_ARGUMENT',
+    `a ${typeof value === 'number' ? String(value) : typeof value} cannot be written as JSON`,
+    { where: path },
+  );
 }
 
 function writeObject(value: object, path: string): string {
