@@ -1,4 +1,5 @@
 // What a model sees of one row: a table of features, each a small function of the row's value, the value before it and its time.
+import { SanderlingError } from '@sanderling/kit';
 import { dayMs } from './reading.ts';
 
 /** What encoding needs to know. All numbers are in the series' unit unless said otherwise. */
@@ -50,4 +51,32 @@ export const featureNames = Object.keys(featureRules) as readonly FeatureName[];
 /** Whether a text names a feature. */
 export function isFeatureName(name: unknown): name is FeatureName {
   return typeof name === 'string' && Object.hasOwn(featureRules, name);
+}
+
+/** Short names for the pairs that describe a circle. */
+const pairs: Readonly<Record<string, readonly FeatureName[]>> = {
+  'hour-of-day': ['hour-sin', 'hour-cos'],
+  'day-of-week': ['weekday-sin', 'weekday-cos'],
+  'day-of-year': ['year-sin', 'year-cos'],
+};
+
+/**
+ * The columns for a list of feature names and pair names (`hour-of-day`, `day-of-week`, `day-of-year`): `value` first, none twice.
+ * @throws INVALID_ARGUMENT for a name that is neither.
+ */
+export function expandFeatures(names: readonly string[]): FeatureName[] {
+  const columns = new Set<FeatureName>(['value']);
+  for (const name of names) {
+    const expanded = Object.hasOwn(pairs, name) ? pairs[name]! : [name];
+    for (const column of expanded) {
+      if (!isFeatureName(column)) {
+        throw new SanderlingError('INVALID_ARGUMENT', `there is no feature '${name}'`, {
+          where: 'features',
+          fix: `choose among ${[...featureNames, ...Object.keys(pairs)].join(', ')}`,
+        });
+      }
+      columns.add(column);
+    }
+  }
+  return [...columns];
 }

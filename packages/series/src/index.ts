@@ -8,7 +8,7 @@ export {
 } from './baselines.ts';
 export { type CellState } from './cell-ring.ts';
 export { decodeForecast, encodeSeries, type EncodedSeries, type ForecastPoint } from './encode.ts';
-export { featureNames, isFeatureName, type FeatureName, type Scaling } from './features.ts';
+export { expandFeatures, featureNames, isFeatureName, type FeatureName, type Scaling } from './features.ts';
 export {
   ForecastLedger,
   type ForecastLedgerState,
@@ -31,7 +31,23 @@ export {
   type Reading,
   type RowRange,
 } from './reading.ts';
+export {
+  readReadings,
+  readTable,
+  type TableLimits,
+  type TableOptions,
+  type TableProgress,
+  type TableReader,
+  type TableSource,
+} from './read-table.ts';
 export { resample, type ResampleCounts, type ResampledGrid, type ResampleOptions } from './resample.ts';
+export { type LayoutHints } from './table-layout.ts';
+export {
+  type SkippedLines,
+  type SkipReason,
+  type TableProblem,
+  type TableReport,
+} from './table-report.ts';
 export { WindowBuffer, type PushStatus, type WindowBufferOptions, type WindowBufferState } from './window-buffer.ts';
 export {
   splitRanges,

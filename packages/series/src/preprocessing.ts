@@ -1,23 +1,33 @@
 // The contract between training and device: step, window, horizon, features and normalisation, as plain JSON that travels in a signed release.
 import { SanderlingError } from '@sanderling/kit';
 import { isFeatureName, type FeatureName, type Scaling } from './features.ts';
-import { latticeOf, type Grid, type Lattice, type RowRange } from './reading.ts';
+import { latticeOf, type Grid, type RowRange } from './reading.ts';
 import { defaultInterpolateSteps } from './resample.ts';
 
-/** How readings become a model's input and how its output becomes a forecast. Plain JSON. */
-export interface Preprocessing extends Lattice, Scaling {
+/** How readings become a model's input and how its output becomes a forecast. Plain JSON; numbers are in the series' unit unless said otherwise. */
+export type Preprocessing = {
   readonly version: 1;
+  /** Distance between rows, milliseconds. */
+  readonly stepMs: number;
+  /** Time of a row modulo the step, milliseconds. */
+  readonly offsetMs: number;
   /** Rows that the model looks at. */
   readonly window: number;
   /** Rows that the model forecasts. */
   readonly horizon: number;
   /** Columns of a row; the first is `value`, which is also what is forecast. */
   readonly features: readonly FeatureName[];
+  readonly mean: number;
+  readonly std: number;
+  /** Standard deviation of the differences between neighbouring rows. */
+  readonly differenceStd: number;
+  /** Normalised values are held within ± this many standard deviations. */
+  readonly clampSigma: number;
   /** Longest run of missing rows bridged by a line. */
   readonly maxInterpolateSteps: number;
   /** The unit of the values, for people: `°C`, `°F`, ''. */
   readonly unit: string;
-}
+};
 
 /** The shape of the forecasting task: what `suggestTask` proposes and a user may set. */
 export interface FitOptions {
