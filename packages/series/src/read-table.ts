@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { TextDecoder } from 'node:util';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
 import type { Reading } from './reading.ts';
 import { detectEncoding, type TextEncoding } from './table-encoding.ts';

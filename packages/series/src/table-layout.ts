@@ -1,5 +1,5 @@
 // How a table is laid out, judged by its first lines: delimiter, header, and which columns hold time and value.
-import { detectTimeFormat, isDateOnly, isTimeOfDay, type TimeFormat } from './table-times.ts';
+import { detectTimeFormat, isDateOnly, isTimeOfDay, parseTime, type TimeFormat } from './table-times.ts';
 import { parseNumberField } from './table-numbers.ts';
 import { splitFields, type TextRecord } from './table-records.ts';
 import { tableError } from './table-report.ts';
@@ -165,14 +165,7 @@ function mostly<T>(items: readonly T[], test: (item: T) => boolean): boolean {
 function mostCommon(counts: readonly number[]): number {
   const votes = new Map<number, number>();
   for (const count of counts) votes.set(count, (votes.get(count) ?? 0) + 1);
-  return [...votes].sort((a, b) => b[1] - a[1] || b[0] - a[0])[0]?.[0] ?? 0;
-}
-
-function isDataRow(fields: readonly string[], trial: Trial): boolean {
-  if (fields.length !== trial.fields) return false;
-  return trial.times.some(
-    ({ column, format }) => detectTimeFormat([fields[column]!]) !== undefined || format === undefined,
-  );
+  return trial.times.some(({ column, format }) => !Number.isNaN(parseTime(fields[column]!, format)));
 }
 
 /** The line before the first data, unless a comment that looks nothing like a header. */
