@@ -165,6 +165,11 @@ function mostly<T>(items: readonly T[], test: (item: T) => boolean): boolean {
 function mostCommon(counts: readonly number[]): number {
   const votes = new Map<number, number>();
   for (const count of counts) votes.set(count, (votes.get(count) ?? 0) + 1);
+  return [...votes].sort((a, b) => b[1] - a[1] || b[0] - a[0])[0]?.[0] ?? 0;
+}
+
+function isDataRow(fields: readonly string[], trial: Trial): boolean {
+  if (fields.length !== trial.fields) return false;
   return trial.times.some(({ column, format }) => !Number.isNaN(parseTime(fields[column]!, format)));
 }
 
