@@ -112,7 +112,7 @@ describe('paired bootstrap', () => {
       'INVALID_ARGUMENT',
     ],
     ['squares that overflow', Array(9).fill(1e200), Array(9).fill(1), { statistic: 'rms-difference' }, 'INVALID_DATA'],
-  ] as const)('bad input: %s', (_, a, b, options, code) => {
+  ] as const)('bad input: %s', (...[, a, b, options, code]) => {
     expect(() => pairedBootstrap(a, b, options)).toThrow(SanderlingError);
     expect(() => pairedBootstrap(a, b, options)).toThrow(expect.objectContaining({ code }));
   });

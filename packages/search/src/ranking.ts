@@ -1,0 +1,24 @@
+// Which of two trials is better: Deb's constrained dominance (2002). Feasible before infeasible before unfinished; among infeasible the smaller violation.
+import type { Judged } from './trial.ts';
+import type { Score } from './goals.ts';
+
+/** Whether a dominates b: no worse in every cost, better in one; bounds come first. */
+export function dominates(a: Score, b: Score): boolean {
+  if (a.violation !== b.violation && (a.violation > 0 || b.violation > 0)) return a.violation < b.violation;
+  let better = false;
+  for (let i = 0; i < a.costs.length; i++) {
+    if (a.costs[i]! > b.costs[i]!) return false;
+    if (a.costs[i]! < b.costs[i]!) better = true;
+  }
+  return better;
+}
+
+/** Order for one goal, best first; ties by id, so that the order never depends on who finished first. */
+export function compareJudged(a: Judged, b: Judged): number {
+  return compareScores(a.score, b.score) || a.id - b.id;
+}
+
+function compareScores(a: Score | undefined, b: Score | undefined): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return a.violation - b.violation || a.costs[0]! - b.costs[0]!;
+}
