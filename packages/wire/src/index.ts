@@ -1,4 +1,5 @@
 // What hub, agent, console, CLI and microcontroller say to each other. Programs on devices use the lighter door `@sanderling/wire/device`.
+export { HubClient, type HubClientOptions, type Page, type PageQuery } from './client.ts';
 export {
   page,
   errorAnswer,

@@ -139,7 +139,8 @@ export const automationSpec = z.strictObject({
   collect: duration.optional(),
   /** Shortest time from one start to the next, by the readings' time. */
   cooldown: duration.default('0s'),
-  then: z.array(z.enum(['retrain', 'gate', 'roll-out'])).min(1),
+  /** What to do, in this order. */
+  run: z.array(z.enum(['retrain', 'gate', 'roll-out'])).min(1),
 });
 
 /** The whole of a project. */
