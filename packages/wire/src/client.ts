@@ -295,7 +295,7 @@ export class HubClient {
             duplex: 'half',
           }),
       signal: AbortSignal.any(signals),
-    } as RequestInit).catch((error: unknown) => {
+    }).catch((error: unknown) => {
       throw unreachable(this.#options.url, error);
     });
     if (!response.ok) throw await answeredError(response);
@@ -333,9 +333,7 @@ async function answeredError(response: Response): Promise<SanderlingError> {
 async function* serverSentEvents(stream: ReadableStream<Uint8Array>): AsyncGenerator<HubEvent> {
   let rest = '';
   try {
-    for await (const chunk of stream.pipeThrough(
-      new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>,
-    )) {
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as HubEvent;

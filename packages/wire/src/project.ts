@@ -31,6 +31,11 @@ const dataSpec = z.strictObject({
   newest: z.int().min(50).max(5_000_000).default(7000),
   /** Fewest grid rows worth training on. */
   minimum: z.int().min(50).default(400),
+  /**
+   * When an alarm starts the training: validation and test parts are taken from the fresh readings alone (those behind the alarm), in these shares of them,
+   * and fresh training windows are repeated until they are this part of all training windows. 0 turns both off.
+   */
+  freshShare: z.number().min(0).max(0.95).default(0.5),
   /** Parts of the training set in the order of time; they add up to 1. */
   split: z
     .strictObject({ train: z.number().gt(0).lt(1), validation: z.number().gt(0).lt(1), test: z.number().gt(0).lt(1) })
@@ -135,8 +140,8 @@ export const automationSpec = z.strictObject({
   when: z.enum(['drift.alarm', 'schedule', 'readings.imported']),
   /** For `schedule`: how often. */
   every: duration.optional(),
-  /** Fresh readings to wait for before acting, as time covered by the readings. */
-  collect: duration.optional(),
+  /** Fresh readings to wait for before acting: time that they cover, or how many. */
+  collect: z.union([duration, z.strictObject({ readings: z.int().min(1) })]).optional(),
   /** Shortest time from one start to the next, by the readings' time. */
   cooldown: duration.default('0s'),
   /** What to do, in this order. */
