@@ -32,6 +32,14 @@ export {
   type RowRange,
 } from './reading.ts';
 export {
+  qualityReport,
+  type Finding,
+  type FindingCode,
+  type QualityOptions,
+  type QualityReport,
+  type Severity,
+} from './quality.ts';
+export {
   readReadings,
   readTable,
   type TableLimits,
