@@ -1,1 +1,25 @@
-export {};
+// Streaming drift detection: detectors, drift score, the monitor of a forecast's residuals.
+export { Adwin, type AdwinOptions } from './adwin.ts';
+export { type Detector, type DetectorState, maxMagnitude, type Plain, ScalarDetector } from './detector.ts';
+export {
+  createDetector,
+  detectorNames,
+  detectors,
+  isDetectorName,
+  restoreDetector,
+  type DetectorName,
+  type DetectorRow,
+} from './detectors.ts';
+export { Kswin, type KswinOptions } from './kswin.ts';
+export type { OptionRule, OptionRules } from './options.ts';
+export { PageHinkley, type PageHinkleyOptions } from './page-hinkley.ts';
+export {
+  monitorDefaults,
+  ResidualMonitor,
+  restoreResidualMonitor,
+  type ResidualMonitorConfig,
+  type ResidualMonitorState,
+  type ResidualVerdict,
+} from './residual-monitor.ts';
+export { residualReference, type ResidualReference } from './residual-reference.ts';
+export { alertScore, driftRatio, driftScore } from './score.ts';
