@@ -1,0 +1,69 @@
+// Changes of regime that one may ask the simulated room for: each makes a forecaster that was trained before it wrong, and each can be learnt.
+import { nightSetback, type HeatingSchedule } from './room-life.ts';
+import { ordinaryRoom, type RoomParameters } from './room-model.ts';
+
+/** Where the sensor hangs: shares of what it feels (they add up to 1), and how much a strong sun (1000 W/m²) warms it, K. */
+export interface SensorPlace {
+  readonly air: number;
+  readonly outside: number;
+  readonly radiator: number;
+  readonly sun: number;
+}
+
+/** Everything about the room that a change may change. */
+export interface RoomRegime {
+  readonly room: RoomParameters;
+  readonly schedule: HeatingSchedule;
+  readonly sensor: SensorPlace;
+  /** How far the window always stands open, 0…1. */
+  readonly windowLeftOpen: number;
+}
+
+/** The room before any change. */
+export const ordinaryRegime: RoomRegime = {
+  room: ordinaryRoom,
+  schedule: nightSetback,
+  sensor: { air: 1, outside: 0, radiator: 0, sun: 0 },
+  windowLeftOpen: 0,
+};
+
+/** What each change does to the regime. */
+export const roomChanges = {
+  /** The heating no longer saves at night: comfort around the clock. */
+  'night-setback-off': (regime) => ({
+    ...regime,
+    schedule: { ...regime.schedule, setback: regime.schedule.comfort + 2, comfort: regime.schedule.comfort + 2 },
+  }),
+  /** The room is now used at other hours, and kept warmer in them: two comfort periods became a late one. */
+  'heating-schedule': (regime) => ({
+    ...regime,
+    schedule: {
+      comfort: regime.schedule.comfort + 2,
+      setback: regime.schedule.setback - 1.5,
+      weekday: [15, 3],
+      weekend: [15, 3],
+    },
+  }),
+  /** Insulation soaked or removed: four times the loss through the walls, twice the draught. */
+  insulation: ({ room, ...regime }) => ({
+    ...regime,
+    room: {
+      ...room,
+      envelopeToOutside: 4 * room.envelopeToOutside,
+      ventilation: 2 * room.ventilation,
+      glass: 2 * room.glass,
+    },
+  }),
+  /** The sensor now hangs at the window: it feels the cold outside and the sun. */
+  'sensor-moved': (regime) => ({ ...regime, sensor: { air: 0.6, outside: 0.4, radiator: 0, sun: 8 } }),
+  /** A window is left tilted for good. */
+  'window-left-open': (regime) => ({ ...regime, windowLeftOpen: 0.8 }),
+  /** The heating has failed. */
+  'heating-off': ({ room, ...regime }) => ({ ...regime, room: { ...room, heatingPower: 0 } }),
+} as const satisfies Record<string, (regime: RoomRegime) => RoomRegime>;
+
+/** The name of a change. */
+export type RoomChange = keyof typeof roomChanges;
+
+/** Every change that exists. */
+export const roomChangeNames = Object.keys(roomChanges) as readonly RoomChange[];
