@@ -1,1 +1,60 @@
-export {};
+// ONNX models: read, write, build, infer, run.
+export {
+  floatAttribute,
+  floatsAttribute,
+  graphAttribute,
+  intAttribute,
+  intsAttribute,
+  stringAttribute,
+  subgraphsOf,
+  tensorAttribute,
+} from './attributes.ts';
+export { attributesFrom, type AttributeInput } from './attribute-input.ts';
+export type { AppendOptions } from './append.ts';
+export { defaultOpset, GraphBuilder, type BuilderOptions, type OpOptions, type Value } from './builder.ts';
+export { byteLength, dataTypes, isFloat, type DataType } from './data-types.ts';
+export { shapeText, type Fact } from './infer/facts.ts';
+export {
+  inferGraph,
+  inferModel,
+  inferNode,
+  isInferable,
+  withInferredShapes,
+  type Surroundings,
+} from './infer/infer.ts';
+export { elementCount } from './ir.ts';
+export type {
+  Attribute,
+  AttributeKind,
+  AttributeValue,
+  ByteString,
+  Dim,
+  ExternalData,
+  Graph,
+  Model,
+  ModelFunction,
+  Node,
+  Shape,
+  SparseTensor,
+  Tensor,
+  ValueInfo,
+  ValueType,
+} from './ir.ts';
+export { modelOf, type ModelOptions } from './model.ts';
+export { definedNames, renamedGraph, renamedNode, type Names } from './rename.ts';
+export { openSession, Session, type Feeds, type RunOptions, type RunTensor, type SessionOptions } from './session.ts';
+export {
+  float32Data,
+  int64Data,
+  onlyNumber,
+  stringTensor,
+  tensorOf,
+  toNumbers,
+  typedData,
+  zeros,
+  type Elements,
+  type TensorArray,
+} from './tensor.ts';
+export { decodeModel, decodeTensor } from './wire/decode.ts';
+export { encodeModel, encodeTensor } from './wire/encode.ts';
+export type { ReadLimits } from './wire/reader.ts';
