@@ -6,7 +6,7 @@ import { latticeOf, rowTime, type Grid } from './reading.ts';
 
 /** A whole grid as a model sees it. */
 export interface EncodedSeries {
-  /** Row-major, rows × features. Where the grid has a gap, `value` and `difference` are NaN; no window touches such a row. */
+  /** Row-major, rows × features, all finite: a gap's `value` and `difference` are 0 (the mean); no window of `windowStarts` touches such a row. */
   readonly series: Float32Array<ArrayBuffer>;
   /** Milliseconds since 1970-01-01 UTC, one a row. */
   readonly rowTimes: Float64Array<ArrayBuffer>;
@@ -52,6 +52,7 @@ export function encodeSeries(grid: Grid, preprocessing: Preprocessing): EncodedS
     row.previous = i === 0 ? Number.NaN : grid.values[i - 1]!;
     encodeRow(row, preprocessing, series, i * width);
   }
+  for (let i = 0; i < series.length; i++) if (Number.isNaN(series[i]!)) series[i] = 0;
   return { series, rowTimes, rows, features: width };
 }
 
