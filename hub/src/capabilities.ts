@@ -1,0 +1,56 @@
+// What a hub is made of: the store, the log, and every capability, each built from the ones before it.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '@sanderling/kit';
+import { accessMigrations, ApiKeys, loadHubKeys, type HubKeys } from './access/index.ts';
+import { EventLog, eventMigrations } from './events/index.ts';
+import type { HubSettings } from './settings.ts';
+import { DiskBlobs, openDatabase, sqliteDialect, type Database } from './store/index.ts';
+
+/** Every capability of a running hub. */
+export interface Capabilities {
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly blobs: DiskBlobs;
+  readonly events: EventLog;
+  readonly keys: ApiKeys;
+  readonly hubKeys: HubKeys;
+}
+
+/** Every capability's migrations. One line each. */
+const migrations = [eventMigrations, accessMigrations];
+
+/** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
+export async function openCapabilities(settings: HubSettings, clock: Clock): Promise<Capabilities> {
+  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  const database = await openDatabase(sqliteDialect(join(settings.data, 'hub.sqlite')), migrations);
+  const blobs = new DiskBlobs(join(settings.data, 'blobs'));
+  const events = new EventLog(database, clock);
+  const hubKeys = await loadHubKeys(keysFolder(settings));
+  const keys = new ApiKeys(database, events, clock);
+  return { clock, database, blobs, events, keys, hubKeys };
+}
+
+/**
+ * Recovers what a killed hub left half done and sets everything going; work in the background ends when the signal aborts.
+ * @returns when recovery is done, with a promise of the background's end.
+ */
+export async function startCapabilities(
+  capabilities: Capabilities,
+  settings: HubSettings,
+  signal: AbortSignal,
+): Promise<{ readonly ended: Promise<void> }> {
+  await capabilities.keys.ensureAdmin(adminKeyPath(settings));
+  const background: Promise<void>[] = [];
+  signal.throwIfAborted();
+  return { ended: Promise.all(background).then(() => undefined) };
+}
+
+/** Where the first admin key is written. */
+export function adminKeyPath(settings: HubSettings): string {
+  return join(keysFolder(settings), 'admin.key');
+}
+
+function keysFolder(settings: HubSettings): string {
+  return join(settings.data, 'keys');
+}

@@ -1,0 +1,58 @@
+// The HTTP door put together: what holds for every request, then each capability's routes.
+import { hubTimeHeader } from '@sanderling/wire';
+import type { MiddlewareHandler } from 'hono';
+import { FailedAttempts } from '../../access/index.ts';
+import type { Capabilities } from '../../capabilities.ts';
+import type { HubSettings } from '../../settings.ts';
+import { authenticate } from './authentication.ts';
+import { limitBodies } from './body-limit.ts';
+import type { HubEnv } from './environment.ts';
+import type { FailureLog } from './error-answers.ts';
+import { healthRoutes } from './health-routes.ts';
+import { keysRoutes } from './keys-routes.ts';
+import { createRouter, type Router } from './router.ts';
+
+/** What the door needs beside the capabilities. */
+export interface DoorOptions {
+  readonly version: string;
+  readonly settings: HubSettings;
+  /** Aborts when the hub stops: requests that wait end then. */
+  readonly stopping: AbortSignal;
+  /** Where unexpected failures are told. */
+  readonly tell: FailureLog;
+}
+
+const megabyte = 1 << 20;
+
+/** The application that answers every request. */
+export function createApp(capabilities: Capabilities, options: DoorOptions): Router {
+  const app = createRouter();
+  const attempts = new FailedAttempts(capabilities.clock);
+  app.use('*', everyAnswer(capabilities, options.tell));
+  app.use(
+    '*',
+    limitBodies(() => options.settings.limits.bodyMb * megabyte),
+  );
+  app.use('/api/*', authenticate(capabilities.keys, attempts));
+  app.route(
+    '/',
+    healthRoutes(options.version, async () => void (await capabilities.events.newest())),
+  );
+  for (const routes of apiRoutes(capabilities)) app.route('/', routes);
+  return app;
+}
+
+/** The routes of each capability. One line each. */
+function apiRoutes(capabilities: Capabilities): readonly Router[] {
+  return [keysRoutes(capabilities.keys)];
+}
+
+function everyAnswer(capabilities: Capabilities, tell: FailureLog): MiddlewareHandler<HubEnv> {
+  return async (c, next) => {
+    c.set('tell', tell);
+    await next();
+    c.header(hubTimeHeader, String(capabilities.clock.now()));
+    c.header('x-content-type-options', 'nosniff');
+    if (c.res.headers.get('cache-control') === null) c.header('cache-control', 'no-store');
+  };
+}

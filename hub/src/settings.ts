@@ -1,0 +1,37 @@
+// Environment settings: where a hub listens, where its data lie, how much it takes. Defaults are here and only here.
+import { configError } from '@sanderling/wire';
+import { z } from 'zod';
+
+/** Schema of a hub's settings. */
+export const hubSettings = z.strictObject({
+  /** Address to listen on. Loopback until told otherwise. */
+  host: z.string().min(1).max(255).default('127.0.0.1'),
+  /** 0 takes any free port. */
+  port: z.int().min(0).max(65_535).default(7450),
+  /** Folder of the hub's data. */
+  data: z.string().min(1).default('.sanderling/hub'),
+  limits: z
+    .strictObject({
+      /** Largest body of a request, megabytes. */
+      bodyMb: z.number().positive().max(64).default(1),
+      /** Largest upload of readings, megabytes. */
+      uploadMb: z.number().positive().max(65_536).default(512),
+      /** Most devices that wait for news at the same time. */
+      waitingDevices: z.int().min(1).max(100_000).default(2000),
+      /** Most clients that follow the events at the same time. */
+      eventStreams: z.int().min(1).max(10_000).default(100),
+    })
+    .prefault({}),
+});
+
+/** A hub's settings, defaults filled in. */
+export type HubSettings = z.output<typeof hubSettings>;
+/** A hub's settings as people write them. */
+export type HubSettingsInput = z.input<typeof hubSettings>;
+
+/** Checks settings and fills in the defaults. @throws INVALID_CONFIG with the path of every wrong field. */
+export function parseSettings(input: unknown): HubSettings {
+  const result = hubSettings.safeParse(input);
+  if (result.success) return result.data;
+  throw configError('the settings', result.error);
+}
