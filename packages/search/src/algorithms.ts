@@ -2,10 +2,12 @@
 import { SanderlingError } from '@sanderling/kit';
 import type { Algorithm } from './algorithm.ts';
 import { createGenetic, genetic, type GeneticConfig } from './genetic.ts';
+import { createNsga2, nsga2, type Nsga2Config } from './nsga2.ts';
 import { createRandomSearch, random, type RandomConfig } from './random-search.ts';
+import { createTpe, tpe, type TpeConfig } from './tpe.ts';
 
 /** An algorithm and its options, as plain data. */
-export type AlgorithmConfig = RandomConfig | GeneticConfig;
+export type AlgorithmConfig = RandomConfig | TpeConfig | GeneticConfig | Nsga2Config;
 
 type Kind = AlgorithmConfig['kind'];
 
@@ -19,6 +21,8 @@ interface Entry<C> {
 
 const table = {
   random: { configure: random, create: createRandomSearch, manyGoals: true },
+  tpe: { configure: tpe, create: createTpe, manyGoals: true },
+  nsga2: { configure: nsga2, create: createNsga2, manyGoals: true },
   genetic: { configure: genetic, create: createGenetic, manyGoals: false },
 } satisfies { readonly [K in Kind]: Entry<Extract<AlgorithmConfig, { kind: K }>> };
 

@@ -29,6 +29,8 @@ export type { Constraint, Goal } from './goals.ts';
 export type { Outcome, Trial, TrialRecord } from './trial.ts';
 export type { AlgorithmConfig } from './algorithms.ts';
 export { random, type RandomConfig } from './random-search.ts';
+export { nsga2, type Nsga2Config, type Nsga2Options } from './nsga2.ts';
+export { tpe, type TpeConfig, type TpeOptions } from './tpe.ts';
 export { genetic, type GeneticConfig, type GeneticOptions } from './genetic.ts';
 export {
   createSearch,
@@ -38,3 +40,5 @@ export {
   type SearchOptions,
   type SearchState,
 } from './search.ts';
+export { crowdingDistance, nonDominatedSort, paretoFront, spread, type Costs } from './pareto.ts';
+export { hypervolume } from './hypervolume.ts';

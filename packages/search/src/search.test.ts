@@ -7,9 +7,11 @@ import {
   float,
   genetic,
   int,
+  nsga2,
   random,
   restoreSearch,
   space,
+  tpe,
   when,
   type AlgorithmConfig,
   type Outcome,
@@ -36,6 +38,8 @@ function cost(params: Params): number {
 const algorithms: readonly [string, AlgorithmConfig][] = [
   ['random', random()],
   ['genetic', genetic({ population: 8 })],
+  ['tpe', tpe({ concurrency: 3 })],
+  ['nsga2', nsga2({ population: 8 })],
 ];
 
 function codeOf(act: () => unknown): string {

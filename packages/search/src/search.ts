@@ -3,6 +3,8 @@ import { canonicalJson, SanderlingError } from '@sanderling/kit';
 import type { Algorithm, Study } from './algorithm.ts';
 import { checkAlgorithm, createAlgorithm, type AlgorithmConfig } from './algorithms.ts';
 import { checkAims, type Aims, type Constraint, type Goal } from './goals.ts';
+import { hypervolume } from './hypervolume.ts';
+import { paretoFront } from './pareto.ts';
 import { compareJudged } from './ranking.ts';
 import {
   checkParams,
@@ -63,6 +65,13 @@ export interface Search<P extends object = Params> {
   best(): TrialRecord<P> | undefined;
   /** The best value of the first goal after each complete trial that keeps the constraints, in the order of ids. */
   history(): readonly BestSoFar[];
+  /** Complete trials that keep all constraints and that no other dominates. */
+  front(): readonly TrialRecord<P>[];
+  /**
+   * What the front dominates, up to a reference point given in the goals' own units, one number a goal.
+   * @throws INVALID_ARGUMENT when the reference does not fit
+   */
+  hypervolume(reference: readonly number[]): number;
   /** Whether `ask` will never give another trial: the limit is reached, or everything in the space was tried. */
   readonly exhausted: boolean;
   /** Plain JSON of everything. */
@@ -196,6 +205,19 @@ class SearchOfTrials implements Search, Study {
       out.push({ id, value: out.length === 0 ? value : better(value, out.at(-1)!.value) });
     }
     return out;
+  }
+
+  front(): readonly TrialRecord[] {
+    const feasible = this.#feasible();
+    return paretoFront(feasible.map(({ score }) => score!.costs)).map((i) => this.#trials[feasible[i]!.id]!);
+  }
+
+  hypervolume(reference: readonly number[]): number {
+    const costs = this.front().map(({ id }) => this.#judged[id]!.score!.costs);
+    return hypervolume(
+      costs,
+      reference.map((value, i) => (this.aims.goals[i]?.direction === 'maximize' ? -value : value)),
+    );
   }
 
   get exhausted(): boolean {
