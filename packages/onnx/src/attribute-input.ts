@@ -44,7 +44,7 @@ function attributeFrom(name: string, value: AttributeInput, opType: string): Att
   if (Array.isArray(value)) return list(name, value as readonly unknown[]);
   if (value && typeof value === 'object') {
     if ('nodes' in value) return { type: 'graph', value };
-    if ('dims' in value) return { type: 'tensor', value: value as Tensor };
+    if ('dims' in value) return { type: 'tensor', value: value };
     if ('type' in value) return value;
   }
   throw new SanderlingError('INVALID_ARGUMENT', `the attribute "${name}" is ${typeof value}`, { where: name });

@@ -39,7 +39,7 @@ export function isNarrowFloat(dtype: DataType): dtype is NarrowFloat {
 
 /** The number that a code of a narrow format stands for. */
 export function fromNarrow(dtype: NarrowFloat, code: number): number {
-  const { exponent, mantissa, bias, special } = narrowFloats[dtype] as FloatFormat;
+  const { exponent, mantissa, bias, special } = narrowFloats[dtype];
   if (special === 'e8m0') return code === 255 ? NaN : 2 ** (code - bias);
   const sign = code >> (exponent + mantissa) ? -1 : 1;
   const power = (code >> mantissa) & (2 ** exponent - 1);
@@ -54,7 +54,7 @@ export function fromNarrow(dtype: NarrowFloat, code: number): number {
 
 /** The nearest code of a narrow format, ties to even; beyond the range it saturates where the format has no infinity. */
 export function toNarrow(dtype: NarrowFloat, value: number): number {
-  const layout = narrowFloats[dtype] as FloatFormat;
+  const layout = narrowFloats[dtype];
   const { exponent, mantissa, bias, special } = layout;
   if (special === 'e8m0') return toExponent(value, bias);
   const sign = value < 0 || Object.is(value, -0) ? 2 ** (exponent + mantissa) : 0;

@@ -200,11 +200,11 @@ function checkFeed({ name, dtype, shape }: ValueInfo, feed: RunTensor): void {
 function infoOf(metadata: InferenceSession.ValueMetadata): ValueInfo {
   if (!metadata.isTensor) return { name: metadata.name, dtype: 'undefined', shape: undefined };
   const shape = metadata.shape.map((dim) => (dim === '' ? undefined : dim));
-  return { name: metadata.name, dtype: metadata.type as DataType, shape };
+  return { name: metadata.name, dtype: metadata.type, shape };
 }
 
 function resultOf(name: string, value: OnnxValue): RunTensor {
   if (!('dims' in value))
     throw new SanderlingError('UNSUPPORTED', `the output "${name}" is not a tensor`, { where: name });
-  return { dtype: value.type as DataType, dims: value.dims, data: value.data as TensorArray };
+  return { dtype: value.type, dims: value.dims, data: value.data };
 }

@@ -40,7 +40,7 @@ export function listOf(call: Call, attribute: string, index: number): readonly n
 
 /** The elements of an input when all are known numbers. */
 export function knownValues(of: Fact | undefined): readonly number[] | undefined {
-  return of?.values?.every((value) => typeof value === 'number') ? (of.values as readonly number[]) : undefined;
+  return of?.values?.every((value) => typeof value === 'number') ? of.values : undefined;
 }
 
 /** The one element of an input when known. */

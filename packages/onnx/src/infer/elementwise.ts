@@ -17,7 +17,11 @@ const unary =
   (compute: (value: number) => number): Rule =>
   (call) => {
     const of = input(call, 0);
-    return retyped(of, of.dtype, of.values?.map((value) => (typeof value === 'number' ? compute(value) : undefined))!);
+    return retyped(
+      of,
+      of.dtype,
+      of.values?.map((value) => (typeof value === 'number' ? compute(value) : undefined)),
+    );
   };
 
 /** Same shape as the first input, of a given type. */
@@ -33,7 +37,7 @@ function elementwise(call: Call, combine: (a: Dim, b: Dim) => Dim, result?: Data
   return fact(
     result ?? (a.dtype === 'undefined' ? b.dtype : a.dtype),
     legacyBroadcast(call, a, b),
-    combined(a, b, combine)!,
+    combined(a, b, combine),
   );
 }
 
@@ -92,7 +96,7 @@ const variadic =
     const shape = broadcast(...facts.map((of) => of.shape));
     if (!compute || facts.length > 2) return fact(first.dtype, shape);
     const values = facts.length === 1 ? first.values : combined(first, facts[1]!, onNumbers(compute));
-    return fact(first.dtype, shape, values!);
+    return fact(first.dtype, shape, values);
   };
 
 const where: Rule = (call) => {
@@ -105,7 +109,7 @@ const where: Rule = (call) => {
     const test = at(condition, i);
     return test === undefined ? undefined : at(test ? a : b, i);
   };
-  return fact(a.dtype, shape, followed ? Array.from({ length: count }, (_, i) => pick(i)) : undefined!);
+  return fact(a.dtype, shape, followed ? Array.from({ length: count }, (_, i) => pick(i)) : undefined);
 };
 
 const cast: Rule = (call) => {
@@ -113,7 +117,7 @@ const cast: Rule = (call) => {
   const dtype = dataTypeOfCode(flag(call, 'to')) ?? 'undefined';
   const whole = !isFloat(dtype) && isFloat(of.dtype);
   const values = of.values?.map((value) => (whole && typeof value === 'number' ? Math.trunc(value) : value));
-  return retyped(of, dtype, followable(dtype) ? values! : undefined!);
+  return retyped(of, dtype, followable(dtype) ? values! : undefined);
 };
 
 const followable = (dtype: DataType): boolean => isFloat(dtype) || /^u?int(32|64)$/.test(dtype);

@@ -42,7 +42,7 @@ const reshape: Rule = (call) => {
       dims.filter((_, i) => i !== hole),
     );
   else checkCount(of.shape, dims);
-  return like(of, dims, of.values!);
+  return like(of, dims, of.values);
 };
 
 function checkCount(from: Shape | undefined, to: Shape): void {
@@ -88,7 +88,7 @@ const transpose: Rule = (call) => {
   const order = intsAttribute(call.node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   if (order.length !== rank) mismatch(`perm has ${order.length} axes and the input ${rank}`);
   const shape = order.map((axis) => of.shape![axisOf(axis, rank)]);
-  return like(of, shape, rank < 2 ? of.values! : undefined!);
+  return like(of, shape, rank < 2 ? of.values! : undefined);
 };
 
 const flatten: Rule = (call) => {
@@ -102,11 +102,11 @@ const flatten: Rule = (call) => {
 const squeeze: Rule = (call) => {
   const of = input(call, 0);
   const axes = listOf(call, 'axes', 1);
-  if (!of.shape || (has(call, 1) && !axes)) return like(of, undefined, of.values!);
+  if (!of.shape || (has(call, 1) && !axes)) return like(of, undefined, of.values);
   const rank = of.shape.length;
   if (!axes) {
     const sure = of.shape.every((dim) => typeof dim === 'number');
-    return like(of, sure ? of.shape.filter((dim) => dim !== 1) : undefined, of.values!);
+    return like(of, sure ? of.shape.filter((dim) => dim !== 1) : undefined, of.values);
   }
   const gone = new Set(axes.map((axis) => axisOf(axis, rank)));
   for (const axis of gone) {
@@ -116,20 +116,20 @@ const squeeze: Rule = (call) => {
   return like(
     of,
     of.shape.filter((_, i) => !gone.has(i)),
-    of.values!,
+    of.values,
   );
 };
 
 const unsqueeze: Rule = (call) => {
   const of = input(call, 0);
   const axes = listOf(call, 'axes', 1);
-  if (!of.shape || !axes) return like(of, undefined, of.values!);
+  if (!of.shape || !axes) return like(of, undefined, of.values);
   const rank = of.shape.length + axes.length;
   const added = new Set(axes.map((axis) => axisOf(axis, rank)));
   if (added.size !== axes.length) mismatch('an axis is there twice');
   const dims = of.shape[Symbol.iterator]();
   const shape = Array.from({ length: rank }, (_, i): Dim => (added.has(i) ? 1 : dims.next().value));
-  return like(of, shape, of.values!);
+  return like(of, shape, of.values);
 };
 
 const expand: Rule = (call) => {
@@ -138,7 +138,7 @@ const expand: Rule = (call) => {
   const out = shape && broadcast(of.shape, shape);
   const count = out && productOf(out);
   const fill = of.values?.length === 1 && typeof count === 'number' && count <= maxFollowed;
-  return like(of, out, fill ? Array.from({ length: count }, () => of.values![0]) : undefined!);
+  return like(of, out, fill ? Array.from({ length: count }, () => of.values![0]) : undefined);
 };
 
 const tile: Rule = (call) => {
@@ -168,7 +168,7 @@ const concat: Rule = (call) => {
       : facts.reduce<Dim>((dim, of) => mergeDim(dim, of.shape?.[i]), undefined),
   );
   const followed = rank === 1 && facts.every((of) => of.values !== undefined);
-  return like(first, shape, followed ? facts.flatMap((of) => of.values!) : undefined!);
+  return like(first, shape, followed ? facts.flatMap((of) => of.values) : undefined);
 };
 
 const split: Rule = (call) => {
@@ -189,7 +189,7 @@ const split: Rule = (call) => {
     return like(
       of,
       of.shape!.map((dim, d) => (d === axis ? size : dim)),
-      values!,
+      values,
     );
   });
 };
@@ -219,7 +219,7 @@ const slice: Rule = (call) => {
     shape[at] = part.size;
     values = of.shape.length === 1 && part.indices ? part.indices.map((index) => of.values?.[index]) : undefined;
   }
-  return like(of, shape, of.values && values!);
+  return like(of, shape, of.values && values);
 };
 
 function bounds(call: Call, attribute: string, index: number): readonly Dim[] | undefined {
@@ -264,7 +264,7 @@ const gather: Rule = (call) => {
   const total = of.values?.length ?? 0;
   const values =
     of.shape.length === 1 && of.values && picks?.map((index) => of.values![index < 0 ? index + total : index]);
-  return like(of, shape, values || undefined!);
+  return like(of, shape, values || undefined);
 };
 
 const gatherElements: Rule = (call) => like(input(call, 0), input(call, 1).shape);
@@ -431,7 +431,7 @@ const range: Rule = (call) => {
   return fact(
     dtype,
     [count],
-    count <= maxFollowed ? Array.from({ length: count }, (_, i) => start + i * delta) : undefined!,
+    count <= maxFollowed ? Array.from({ length: count }, (_, i) => start + i * delta) : undefined,
   );
 };
 

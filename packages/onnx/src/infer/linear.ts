@@ -247,7 +247,7 @@ function bindTerm(term: string, shape: Shape, sizes: Map<string, Dim>): Shape {
 }
 
 function implicitOutput(left: string): string {
-  const letters = [...left].filter((letter) => /[A-Za-z]/.test(letter));
+  const letters = Array.from(left.matchAll(/[A-Za-z]/g), ([letter]) => letter);
   const once = letters.filter((letter) => letters.filter((other) => other === letter).length === 1).sort();
   return (left.includes('...') ? '...' : '') + once.join('');
 }

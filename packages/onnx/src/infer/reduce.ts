@@ -39,7 +39,7 @@ const reduce =
     const gone = new Set(everything ? of.shape.map((_, i) => i) : axes!.map((axis) => axisOf(axis, rank)));
     const shape = of.shape.flatMap((dim, i): Dim[] => (!gone.has(i) ? [dim] : keep ? [1] : []));
     const total = gone.size === rank && fold && of.values?.every((value) => typeof value === 'number');
-    return like(of, shape, total ? [fold(of.values as readonly number[])] : undefined!);
+    return like(of, shape, total ? [fold(of.values)] : undefined);
   };
 
 const noop = (call: Call): boolean => intAttribute(call.node, 'noop_with_empty_axes', 0) === 1;
@@ -91,7 +91,7 @@ const constantOfShape: Rule = (call) => {
   return fact(
     value?.dtype ?? 'float32',
     shape,
-    small ? Array.from({ length: elementCount(shape) }, () => fill) : undefined!,
+    small ? Array.from({ length: elementCount(shape) }, () => fill) : undefined,
   );
 };
 

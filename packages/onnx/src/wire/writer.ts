@@ -7,8 +7,8 @@ type Sizes = Map<object, number>;
 /** The wire bytes of one message. */
 export function writeMessage<M extends MessageName>(name: M, message: Message<M>): Uint8Array {
   const sizes: Sizes = new Map();
-  const writer = new WireWriter(messageSize(name, message as Fields, sizes), sizes);
-  writer.message(name, message as Fields);
+  const writer = new WireWriter(messageSize(name, message, sizes), sizes);
+  writer.message(name, message);
   return writer.bytes;
 }
 
