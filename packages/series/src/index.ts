@@ -22,6 +22,7 @@ export {
   type ForecastErrors,
   type ForecastMatrix,
 } from './forecasts.ts';
+export { fitLinear, type LinearForecaster, type LinearOptions } from './linear.ts';
 export { fitPreprocessing, parsePreprocessing, type FitOptions, type Preprocessing } from './preprocessing.ts';
 export {
   latticeOf,

@@ -17,7 +17,7 @@ export interface HeatingSchedule {
 export const nightSetback: HeatingSchedule = { comfort: 21, setback: 16.5, weekday: [6, 22], weekend: [8, 23] };
 
 /** The thermostat switches this far above and below what is wanted, K. */
-const hysteresis = 0.25;
+const hysteresis = 0.15;
 const hourMs = 3_600_000;
 
 /** What the schedule wants at a time, °C. */

@@ -37,16 +37,16 @@ export interface RoomParameters {
 
 /** The defaults of {@link RoomParameters}. */
 export const ordinaryRoom: RoomParameters = {
-  airCapacity: 0.5e6,
+  airCapacity: 0.9e6,
   envelopeCapacity: 3.3e6,
   airToEnvelope: 120,
   envelopeToOutside: 22,
   glass: 7,
   ventilation: 9,
   openWindow: 90,
-  sunArea: 1.1,
-  heatingPower: 2400,
-  radiatorCapacity: 0.12e6,
+  sunArea: 1.3,
+  heatingPower: 2000,
+  radiatorCapacity: 0.02e6,
   radiatorToAir: 55,
   person: 130,
 };
