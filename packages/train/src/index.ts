@@ -1,1 +1,49 @@
-export {};
+// Training compiled into one ONNX graph: gradients, losses, optimisers, fit, ready networks.
+export { Algebra, dimsOf, type Operand } from './algebra.ts';
+export { compileEvaluation, type Evaluation } from './compile/evaluation.ts';
+export {
+  rowReader,
+  seriesReader,
+  targetName,
+  type BatchReader,
+  type Column,
+  type DataInput,
+  type SeriesWindows,
+} from './compile/reader.ts';
+export { compileTrainingStep, type StateEntry, type TrainingPlan, type TrainingStep } from './compile/training-step.ts';
+export { exportModel, withoutDropout, type ModelMetadata } from './export.ts';
+export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';
+export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState } from './fit/runtime.ts';
+export type { Call, GradientRule, Gradients, Trained, Training } from './gradients/rule.ts';
+export { gradientRule, gradientRules, type DifferentiableOperator } from './gradients/table.ts';
+export { Tape } from './gradients/tape.ts';
+export { huber, meanAbsoluteError, meanSquaredError, type Loss, type LossTerms } from './losses.ts';
+export { parameterCount, withInitializers, type Network } from './network.ts';
+export {
+  forecasterCells,
+  forecasterNetwork,
+  type ForecasterCell,
+  type ForecasterOptions,
+} from './networks/forecaster.ts';
+export {
+  adagrad,
+  adam,
+  adamW,
+  rmsProp,
+  sgd,
+  type AdagradOptions,
+  type AdamOptions,
+  type Optimiser,
+  type RmsPropOptions,
+  type SgdOptions,
+  type Update,
+} from './optimisers.ts';
+export {
+  trainForecaster,
+  type ForecasterLoss,
+  type SampleData,
+  type Samples,
+  type SeriesData,
+  type TrainedForecaster,
+  type TrainForecasterOptions,
+} from './train-forecaster.ts';

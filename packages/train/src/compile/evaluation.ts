@@ -1,0 +1,30 @@
+// The loss of any number of samples as one inference graph: no dropout, no gradients, fused operators.
+import { GraphBuilder, modelOf, type Model, type Value } from '@sanderling/onnx';
+import { Tape } from '../gradients/tape.ts';
+import { batchLoss, type StateEntry, type TrainingPlan } from './training-step.ts';
+
+/** A compiled evaluation. Inputs: parameters and buffers by name, the reader's data, `index` int32 [samples]. Output: `loss`, the mean over the samples. */
+export interface Evaluation {
+  readonly model: Model;
+  readonly state: readonly Pick<StateEntry, 'name'>[];
+}
+
+/** Compiles the mean loss over the samples that an index names. */
+export function compileEvaluation(
+  plan: Pick<TrainingPlan, 'network' | 'reader' | 'loss' | 'prediction' | 'weights'>,
+): Evaluation {
+  const builder = new GraphBuilder('evaluation');
+  const names = [...plan.network.parameters, ...plan.network.buffers];
+  const state = new Map(
+    names.map((name) => {
+      const { dtype, dims } = plan.network.graph.initializers.get(name) ?? { dtype: 'float32' as const, dims: [] };
+      return [name, builder.input(name, dtype, dims)] as const;
+    }),
+  );
+  const data = new Map<string, Value>(
+    plan.reader.inputs.map(({ name, dtype, shape }) => [name, builder.input(name, dtype, shape)]),
+  );
+  const index = builder.input('index', 'int32', ['samples']);
+  builder.output('loss', batchLoss(new Tape(builder), plan, { state, data, index }));
+  return { model: modelOf(builder.build()), state: names.map((name) => ({ name })) };
+}

@@ -1,0 +1,194 @@
+// The training loop: epochs of shuffled batches, validation, early stopping, the best weights kept, events, cancelling.
+import { SanderlingError } from '@sanderling/kit';
+import type { Tensor } from '@sanderling/onnx';
+import type { TrainingPlan } from '../compile/training-step.ts';
+import { epochOrder } from './order.ts';
+import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
+
+/** What happened in one epoch. */
+export interface EpochEvent {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Steps done since the start. */
+  readonly step: number;
+  /** Mean loss of the epoch's batches, each taken before its step. */
+  readonly trainLoss: number;
+  /** Mean loss over the validation samples after the epoch; undefined without validation samples. */
+  readonly validationLoss: number | undefined;
+  /** Learning rate of the epoch's last step. */
+  readonly learningRate: number;
+  /** Seconds since the start. */
+  readonly seconds: number;
+}
+
+/** Why a training ended. */
+export type StopReason = 'epochs' | 'patience' | 'time';
+
+/** What to train and for how long. */
+export interface FitOptions {
+  readonly plan: TrainingPlan;
+  readonly data: Dataset;
+  /** Index of the training samples (rows, or first rows of windows). */
+  readonly train: Int32Array;
+  /** Index of the validation samples. @default none: the training loss decides what is best */
+  readonly validation?: Int32Array;
+  readonly epochs: number;
+  /** Learning rate, or a schedule: the rate of a step counted from 0. */
+  readonly learningRate: number | ((step: number) => number);
+  /** Epochs without a better loss after which to stop. @default no early stopping */
+  readonly patience?: number;
+  /** Seed of shuffling and dropout. @default 0 */
+  readonly seed?: number | string;
+  /** Threads of the runtime; with one, the same seed gives the same bytes. @default 1 */
+  readonly threads?: number;
+  /** Seconds after which no further epoch starts. @default no limit */
+  readonly maxSeconds?: number;
+  /** Cancels between runs (each lasts well below a second). */
+  readonly signal?: AbortSignal;
+  readonly onEpoch?: (event: EpochEvent) => void;
+}
+
+/** A finished training. */
+export interface FitResult {
+  /** Parameters and buffers of the best epoch, by name. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly bestEpoch: number;
+  /** The loss that chose the best epoch: of validation, or of training without validation samples. */
+  readonly bestLoss: number;
+  readonly history: readonly EpochEvent[];
+  readonly stopped: StopReason;
+  readonly seconds: number;
+}
+
+/** A run of steps should take about this long: short enough to cancel, long enough for its overhead to vanish. */
+const runSeconds = 0.25;
+
+/**
+ * Trains. Seeded: the same options give the same result, byte for byte, on the same machine with one thread.
+ * @throws NAN_LOSS naming step and tensor; CANCELLED; TOO_LITTLE_DATA without training samples; and what compiling throws.
+ */
+export async function fit(options: FitOptions): Promise<FitResult> {
+  checkOptions(options);
+  const { plan, data, seed = 0, threads = 1 } = options;
+  throwIfCancelled(options.signal);
+  await using runtime = await TrainingRuntime.open({ plan, data, seed, threads });
+  return await new Fitting(options, runtime).run();
+}
+
+class Fitting {
+  readonly #options: FitOptions;
+  readonly #runtime: TrainingRuntime;
+  readonly #started = performance.now();
+  readonly #history: EpochEvent[] = [];
+  #steps = 0;
+  #perRun = 8;
+  #best: { epoch: number; loss: number; state: TrainingState };
+
+  constructor(options: FitOptions, runtime: TrainingRuntime) {
+    this.#options = options;
+    this.#runtime = runtime;
+    this.#best = { epoch: 0, loss: Number.POSITIVE_INFINITY, state: runtime.state };
+  }
+
+  async run(): Promise<FitResult> {
+    const { epochs } = this.#options;
+    let stopped: StopReason = 'epochs';
+    for (let epoch = 1; epoch <= epochs; epoch += 1) {
+      const event = await this.#epoch(epoch);
+      this.#history.push(event);
+      this.#judge(event);
+      this.#options.onEpoch?.(event);
+      const reason = this.#reasonToStop(event);
+      if (reason === undefined) continue;
+      stopped = reason;
+      break;
+    }
+    const { epoch: bestEpoch, loss: bestLoss, state } = this.#best;
+    return {
+      tensors: this.#runtime.tensors(state),
+      bestEpoch,
+      bestLoss,
+      history: this.#history,
+      stopped,
+      seconds: this.#seconds(),
+    };
+  }
+
+  async #epoch(epoch: number): Promise<EpochEvent> {
+    const { plan, train, validation, seed = 0 } = this.#options;
+    const order = epochOrder(train, plan.batch, { seed, epoch });
+    const steps = order.length / plan.batch;
+    let sum = 0;
+    for (let done = 0; done < steps; ) {
+      const losses = await this.#steppedRun(order, done, Math.min(this.#perRun, steps - done));
+      for (const loss of losses) sum += loss;
+      done += losses.length;
+    }
+    const validationLoss = validation?.length ? await this.#validate(validation) : undefined;
+    return {
+      epoch,
+      step: this.#steps,
+      trainLoss: sum / steps,
+      validationLoss,
+      learningRate: this.#rate(this.#steps - 1),
+      seconds: this.#seconds(),
+    };
+  }
+
+  async #steppedRun(order: Int32Array, first: number, count: number): Promise<Float32Array> {
+    throwIfCancelled(this.#options.signal);
+    const { batch } = this.#options.plan;
+    const rates = Float32Array.from({ length: count }, (_, i) => this.#rate(this.#steps + i));
+    const began = performance.now();
+    const losses = await this.#runtime.train(order.subarray(first * batch, (first + count) * batch), rates);
+    const perStep = (performance.now() - began) / 1000 / count;
+    this.#perRun = Math.max(1, Math.min(4 * this.#perRun, Math.floor(runSeconds / perStep)));
+    this.#steps += count;
+    return losses;
+  }
+
+  async #validate(validation: Int32Array): Promise<number> {
+    throwIfCancelled(this.#options.signal);
+    const loss = await this.#runtime.evaluate(validation);
+    if (Number.isFinite(loss)) return loss;
+    throw new SanderlingError('NAN_LOSS', `the validation loss became NaN or infinite after step ${this.#steps}`, {
+      where: 'validation',
+      details: { step: this.#steps, tensor: 'validation loss' },
+    });
+  }
+
+  #judge({ epoch, trainLoss, validationLoss }: EpochEvent): void {
+    const loss = validationLoss ?? trainLoss;
+    if (loss < this.#best.loss) this.#best = { epoch, loss, state: this.#runtime.state };
+  }
+
+  #reasonToStop({ epoch }: EpochEvent): StopReason | undefined {
+    const { patience = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = this.#options;
+    if (epoch - this.#best.epoch >= patience) return 'patience';
+    return this.#seconds() >= maxSeconds ? 'time' : undefined;
+  }
+
+  #rate(step: number): number {
+    const { learningRate } = this.#options;
+    return typeof learningRate === 'number' ? learningRate : learningRate(step);
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+}
+
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new SanderlingError('CANCELLED', 'the training was cancelled', { cause: signal.reason });
+}
+
+function checkOptions({ train, epochs, patience = 1, learningRate }: FitOptions): void {
+  const wrong = (what: string, where: string) => new SanderlingError('INVALID_ARGUMENT', what, { where });
+  if (train.length === 0)
+    throw new SanderlingError('TOO_LITTLE_DATA', 'there are no training samples', { where: 'train' });
+  if (!Number.isSafeInteger(epochs) || epochs < 1)
+    throw wrong(`epochs must be a positive whole number, not ${epochs}`, 'epochs');
+  if (!(patience >= 1)) throw wrong(`patience must be at least 1, not ${patience}`, 'patience');
+  if (typeof learningRate === 'number' && !(learningRate > 0))
+    throw wrong(`the learning rate must be positive, not ${learningRate}`, 'learningRate');
+}

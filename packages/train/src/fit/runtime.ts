@@ -1,0 +1,202 @@
+// A compiled training running on ONNX Runtime: its state between runs, its data, and both sessions.
+import { SanderlingError } from '@sanderling/kit';
+import { openSession, tensorOf, typedData, type RunTensor, type Session, type Tensor } from '@sanderling/onnx';
+import { compileEvaluation } from '../compile/evaluation.ts';
+import {
+  compileTrainingStep,
+  counterName,
+  nextName,
+  type TrainingPlan,
+  type TrainingStep,
+} from '../compile/training-step.ts';
+import { uniformNumbers } from '../compile/uniform.ts';
+
+/** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
+export type TrainingState = ReadonlyMap<string, RunTensor>;
+
+/** The data set, by the reader's input names. */
+export type Dataset = Readonly<Record<string, RunTensor>>;
+
+/** Settings of a runtime. */
+export interface RuntimeOptions {
+  readonly plan: TrainingPlan;
+  readonly data: Dataset;
+  /** Seed of dropout. */
+  readonly seed: number | string;
+  /** Threads of the runtime. @default 1 */
+  readonly threads?: number;
+}
+
+/** Samples of one evaluation run; bounds its memory. */
+const evaluationChunk = 1024;
+
+/** Runs steps and evaluations; owns the state. */
+export class TrainingRuntime {
+  readonly step: TrainingStep;
+  readonly #plan: TrainingPlan;
+  readonly #sessions: { train: Session; evaluate: Session };
+  readonly #constantFeeds: Readonly<Record<string, RunTensor>>;
+  readonly #data: Dataset;
+  #state: TrainingState;
+
+  private constructor(options: RuntimeOptions, step: TrainingStep, sessions: { train: Session; evaluate: Session }) {
+    this.step = step;
+    this.#plan = options.plan;
+    this.#sessions = sessions;
+    this.#data = options.data;
+    const size = step.uniformSize;
+    const pool =
+      size === 0
+        ? {}
+        : { uniform: { dtype: 'float32' as const, dims: [size], data: uniformNumbers(options.seed, size) } };
+    this.#constantFeeds = { ...options.data, ...pool };
+    this.#state = initialState(options.plan, step);
+  }
+
+  /** Compiles the plan and opens both sessions. @throws what {@link compileTrainingStep} throws; INVALID_DATA when data are missing. */
+  static async open(options: RuntimeOptions): Promise<TrainingRuntime> {
+    checkData(options);
+    const { plan, threads = 1 } = options;
+    const step = compileTrainingStep(plan);
+    const train = await openSession(step.model, { threads });
+    try {
+      const evaluate = await openSession(compileEvaluation(plan).model, { threads });
+      return new TrainingRuntime(options, step, { train, evaluate });
+    } catch (error) {
+      await train.close();
+      throw error;
+    }
+  }
+
+  get state(): TrainingState {
+    return this.#state;
+  }
+
+  /** Continues from another state, as a resumed training does. */
+  restore(state: TrainingState): void {
+    this.#state = state;
+  }
+
+  /**
+   * Runs as many steps as there are rates. @param index Samples, steps × batch.
+   * @returns The loss of every step.
+   * @throws NAN_LOSS naming step and tensor; the state then stays as it was before this call.
+   */
+  async train(index: Int32Array, rates: Float32Array): Promise<Float32Array> {
+    const before = this.#state;
+    const { state, losses } = await this.#run(before, index, rates);
+    const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (bad >= 0) throw await this.#explain(before, { index, rates, bad });
+    this.#state = state;
+    return losses;
+  }
+
+  /** The mean loss over samples with the present parameters. */
+  async evaluate(index: Int32Array): Promise<number> {
+    let sum = 0;
+    for (let at = 0; at < index.length; at += evaluationChunk) {
+      const chunk = index.subarray(at, at + evaluationChunk);
+      const out = await this.#sessions.evaluate.run({
+        ...this.#data,
+        ...this.#parameterFeeds(),
+        index: { dtype: 'int32', dims: [chunk.length], data: chunk },
+      });
+      sum += numberOf(out['loss'] as RunTensor) * chunk.length;
+    }
+    return sum / index.length;
+  }
+
+  /** Parameters and buffers as tensors, ready to be put into the network's graph. */
+  tensors(state: TrainingState = this.#state): Map<string, Tensor> {
+    const { parameters, buffers } = this.#plan.network;
+    return new Map(
+      [...parameters, ...buffers].map((name) => {
+        const { dtype, dims, data } = state.get(name) as RunTensor;
+        return [name, tensorOf(dtype, dims, data as Float32Array)] as const;
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#sessions.train.close(), this.#sessions.evaluate.close()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #parameterFeeds(): Record<string, RunTensor> {
+    const { parameters, buffers } = this.#plan.network;
+    return Object.fromEntries([...parameters, ...buffers].map((name) => [name, this.#state.get(name) as RunTensor]));
+  }
+
+  async #run(
+    state: TrainingState,
+    index: Int32Array,
+    rates: Float32Array,
+  ): Promise<{ state: TrainingState; losses: Float32Array }> {
+    const out = await this.#sessions.train.run({
+      ...this.#constantFeeds,
+      ...Object.fromEntries(state),
+      index: { dtype: 'int32', dims: [rates.length, this.step.batch], data: index },
+      learning_rate: { dtype: 'float32', dims: [rates.length], data: rates },
+    });
+    const next = new Map(this.step.state.map(({ name }) => [name, out[nextName(name)] as RunTensor]));
+    return { state: next, losses: (out['loss'] as RunTensor).data as Float32Array };
+  }
+
+  /** Runs again up to the bad step to say where the first number went wrong. */
+  async #explain(
+    before: TrainingState,
+    at: { index: Int32Array; rates: Float32Array; bad: number },
+  ): Promise<SanderlingError> {
+    const { index, rates, bad } = at;
+    const replayed =
+      bad === 0
+        ? before
+        : (await this.#run(before, index.subarray(0, bad * this.step.batch), rates.subarray(0, bad))).state;
+    const tensor =
+      this.step.state.find(({ name, dtype }) => dtype === 'float32' && !allFinite(replayed.get(name)))?.name ??
+      Object.entries(this.#data).find(([, value]) => !allFinite(value))?.[0] ??
+      'loss';
+    const step = numberOf(before.get(counterName) as RunTensor) + bad + 1;
+    return new SanderlingError('NAN_LOSS', `the loss became NaN or infinite at step ${step}; first seen in ${tensor}`, {
+      where: tensor,
+      fix: 'lower the learning rate, clip gradients (clipNorm), or look for NaN in the data',
+      details: { step, tensor },
+    });
+  }
+}
+
+function allFinite(tensor: RunTensor | undefined): boolean {
+  return !(tensor?.data instanceof Float32Array) || tensor.data.every((x) => Number.isFinite(x));
+}
+
+const numberOf = (tensor: RunTensor): number => Number(tensor.data[0]);
+
+function initialState(plan: TrainingPlan, step: TrainingStep): TrainingState {
+  return new Map(
+    step.state.map(({ name, dtype, dims, role }) => {
+      const tensor = role === 'parameter' || role === 'buffer' ? plan.network.graph.initializers.get(name) : undefined;
+      const data = tensor === undefined ? zeros(dtype, dims) : typedData(tensor).slice();
+      return [name, { dtype, dims, data }] as const;
+    }),
+  );
+}
+
+function zeros(dtype: string, dims: readonly number[]): Float32Array | BigInt64Array {
+  const count = dims.reduce((all, dim) => all * dim, 1);
+  return dtype === 'int64' ? new BigInt64Array(count) : new Float32Array(count);
+}
+
+function checkData({ plan, data }: RuntimeOptions): void {
+  for (const { name, dtype, shape } of plan.reader.inputs) {
+    const tensor = data[name];
+    const fits = tensor !== undefined && tensor.dtype === dtype && tensor.dims.length === shape.length;
+    if (fits && shape.every((dim, i) => typeof dim !== 'number' || dim === tensor.dims[i])) continue;
+    throw new SanderlingError('INVALID_DATA', `the data set needs ${name}: ${dtype} [${shape.join(', ')}]`, {
+      where: name,
+      details: { got: tensor === undefined ? null : { dtype: tensor.dtype, dims: [...tensor.dims] } },
+    });
+  }
+}
