@@ -1,0 +1,257 @@
+// The whole loop, live: a hub and a device as separate processes, readings played to the device, and the story told as it happens.
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SanderlingError } from '@sanderling/kit';
+import { HubClient, localTarget, type ProjectSpec } from '@sanderling/wire';
+import { paces, Player, type Playback } from './playback.ts';
+import { startProgram, type Program } from './processes.ts';
+import { beginning, tell, type AgentLine, type Happening, type Story } from './story.ts';
+import { createView, type View } from './terminal.ts';
+
+/** What to run and how. */
+export interface LoopOptions {
+  readonly project: ProjectSpec;
+  readonly playback: Playback;
+  /** Folder for the hub's and the device's data; must be empty or absent. */
+  readonly folder: string;
+  /** Port of the hub; 0 takes any free one. */
+  readonly port: number;
+  /** Return when the loop has closed; otherwise go on until the signal aborts. */
+  readonly once: boolean;
+  /** Multiplies every pace. @default 1 */
+  readonly speed?: number;
+  readonly output: NodeJS.WriteStream;
+  readonly signal: AbortSignal;
+  /** Called when the loop has closed and life goes on. */
+  readonly onClosed?: (result: LoopResult) => void;
+}
+
+/** How it went. */
+export interface LoopResult {
+  readonly story: Story;
+  readonly url: string;
+  readonly keyFile: string;
+  readonly device: string;
+}
+
+/** Settled forecasts of calm before the world changes. */
+const calmEnough = 400;
+/** Settled forecasts after which a new release that is not better is called a failure. */
+const patience = 4000;
+/** Between two pictures, milliseconds. */
+const frameMs = 100;
+
+const stagePaces = {
+  start: 0,
+  collect: 0,
+  train: paces.training,
+  activate: paces.training,
+  predict: paces.watching,
+  change: paces.watching,
+  alarm: paces.watching,
+  retrain: paces.training,
+  replace: paces.training,
+  recover: paces.watching,
+  done: paces.idle,
+} as const satisfies Record<Story['stage'], number>;
+
+/** Runs the loop. @throws UNAVAILABLE when a process dies, GATE_FAILED when the loop does not close, CANCELLED on abort before it has. */
+export async function runLoop(options: LoopOptions): Promise<LoopResult> {
+  await using loop = new LiveLoop(options);
+  return await loop.run();
+}
+
+class LiveLoop implements AsyncDisposable {
+  readonly #options: LoopOptions;
+  readonly #began = performance.now();
+  readonly #view: View;
+  readonly #programs: Program[] = [];
+  readonly #over = new AbortController();
+  readonly #signal: AbortSignal;
+  #story = beginning;
+  #device = '';
+  #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
+  #stored = 0;
+  #waiting = 0;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#view = createView(options.output);
+    this.#signal = AbortSignal.any([options.signal, this.#over.signal]);
+  }
+
+  async run(): Promise<LoopResult> {
+    const frames = setInterval(() => this.#draw(), frameMs);
+    try {
+      const { url, keyFile, hub } = await this.#startHub();
+      const player = await this.#startAgent(hub, url);
+      this.#tell({ kind: 'started' });
+      void this.#followEvents(hub);
+      await this.#collectPast(player);
+      await hub.train(this.#options.project.name);
+      const result = (): LoopResult => ({ story: this.#story, url, keyFile, device: this.#device });
+      await this.#guard(this.#live(player, result));
+      return result();
+    } finally {
+      clearInterval(frames);
+      this.#draw();
+      this.#view.end();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort();
+    await Promise.all(this.#programs.toReversed().map((program) => program.stop()));
+  }
+
+  async #startHub(): Promise<{ readonly url: string; readonly keyFile: string; readonly hub: HubClient }> {
+    const folder = join(this.#options.folder, 'hub');
+    const url = await this.#start<string>(
+      '@sanderling/hub/bin',
+      ['--data', folder, '--port', String(this.#options.port)],
+      (line, resolve) => {
+        if (typeof line['url'] === 'string') resolve(line['url']);
+      },
+    );
+    const keyFile = join(folder, 'keys', 'admin.key');
+    const hub = new HubClient({ url, key: (await readFile(keyFile, 'utf8')).trim() });
+    await hub.saveProject(this.#options.project);
+    return { url, keyFile, hub };
+  }
+
+  async #startAgent(hub: HubClient, url: string): Promise<Player> {
+    const { token } = await hub.createToken(this.#options.project.name);
+    const args = [
+      '--hub',
+      url,
+      '--token',
+      token ?? '',
+      '--data',
+      join(this.#options.folder, 'device'),
+      '--source',
+      'stdin',
+      '--name',
+      `${this.#options.project.name}-1`,
+      '--json-status',
+    ];
+    this.#device = await this.#start<string>('@sanderling/agent/bin', args, (line, resolve) => {
+      if (line['type'] === 'enrolled') resolve(String(line['device']));
+      this.#hear(line as unknown as AgentLine);
+    });
+    const input = this.#programs.at(-1)!.child.stdin!;
+    return new Player(this.#options.playback.readings, async (text) => {
+      if (!input.write(text)) await once(input, 'drain', { signal: this.#signal });
+    });
+  }
+
+  /** Starts a program and waits for the line that says it is ready. */
+  async #start<T>(
+    door: string,
+    args: readonly string[],
+    listen: (line: Readonly<Record<string, unknown>>, resolve: (value: T) => void) => void,
+  ): Promise<T> {
+    const ready = Promise.withResolvers<T>();
+    const program = startProgram({ door, args, onLine: (line) => listen(line, ready.resolve) });
+    this.#programs.push(program);
+    return await this.#guard(ready.promise);
+  }
+
+  #hear(line: AgentLine & { readonly readings?: number; readonly waiting?: number }): void {
+    if (line.type === 'stored') this.#stored = line.readings ?? this.#stored;
+    if (line.type === 'delivered' || line.type === 'started') this.#waiting = line.waiting ?? 0;
+    this.#tell({ kind: 'agent', line });
+  }
+
+  async #followEvents(hub: HubClient): Promise<void> {
+    try {
+      for await (const event of hub.followEvents({ project: this.#options.project.name }, this.#signal))
+        this.#tell({ kind: 'hub', event });
+    } catch (error) {
+      if (!this.#signal.aborted) this.#over.abort(error);
+    }
+  }
+
+  /** Plays the past and waits until the hub has acknowledged all of it. */
+  async #collectPast(player: Player): Promise<void> {
+    const { past } = this.#options.playback;
+    await this.#guard(player.rush(past, this.#signal, (readings) => this.#tell({ kind: 'played', readings })));
+    await this.#guard(this.#until(() => this.#stored >= player.played && this.#waiting === 0));
+    this.#tell({ kind: 'collected', readings: player.played });
+  }
+
+  async #live(player: Player, result: () => LoopResult): Promise<void> {
+    let closed = false;
+    const speed = this.#options.speed ?? 1;
+    await player.play(
+      () => speed * this.#pace(),
+      this.#signal,
+      () => {
+        this.#tell({ kind: 'played', readings: player.played });
+        if (this.#story.stage === 'predict' && this.#story.calm.count >= calmEnough)
+          this.#tell({ kind: 'changed', what: this.#options.playback.change() });
+        if (this.#story.stage === 'recover' && this.#story.renewed.count > patience) throw notBetter(this.#story);
+        if (this.#story.stage !== 'done' || closed) return;
+        closed = true;
+        if (this.#options.once) this.#over.abort();
+        else this.#options.onClosed?.(result());
+      },
+    );
+    if (this.#options.signal.aborted) throw new SanderlingError('CANCELLED', 'stopped');
+    if (!closed) throw tooShort(this.#story, player.played);
+    if (!this.#options.once) await this.#until(() => this.#signal.aborted);
+  }
+
+  #pace(): number {
+    if (this.#story.stage === 'retrain' && this.#story.step === null) return paces.gathering;
+    return stagePaces[this.#story.stage];
+  }
+
+  #tell(happening: Happening extends infer H ? (H extends unknown ? Omit<H, 'at'> : never) : never): void {
+    this.#story = tell(this.#story, { ...happening, at: performance.now() - this.#began });
+    const due = this.#waiters.filter((waiter) => waiter.when());
+    this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter));
+    for (const waiter of due) waiter.resolve();
+  }
+
+  #until(when: () => boolean): Promise<void> {
+    if (when()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ when, resolve }));
+  }
+
+  /** The work, unless a process dies or the caller gives up first. */
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    const cancelled = new Promise<never>((_, reject) => {
+      this.#options.signal.addEventListener('abort', () => reject(new SanderlingError('CANCELLED', 'stopped')));
+    });
+    cancelled.catch(() => undefined);
+    return await Promise.race([work, cancelled, ...this.#programs.map((program) => program.crashed)]);
+  }
+
+  #draw(): void {
+    const { playback, project } = this.#options;
+    this.#view.show(this.#story, {
+      title: `${project.name} · ${playback.title}`,
+      unit: playback.unit,
+      now: performance.now() - this.#began,
+    });
+  }
+}
+
+/** The target of this machine's agent, for projects that want to run here. */
+export const here = localTarget();
+
+function notBetter(story: Story): SanderlingError {
+  return new SanderlingError(
+    'GATE_FAILED',
+    `the error did not come back down: ${story.drifted.mean.toFixed(3)} under drift, ${story.renewed.mean.toFixed(3)} with the new release`,
+  );
+}
+
+function tooShort(story: Story, played: number): SanderlingError {
+  return new SanderlingError(
+    'TOO_LITTLE_DATA',
+    `the readings ended after ${played}, before the loop had closed (it was at: ${story.stage})`,
+    { fix: 'give a longer file' },
+  );
+}

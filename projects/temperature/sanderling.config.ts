@@ -1,0 +1,60 @@
+// Room temperature: forecast the next hours on the device, and learn again by itself when the room changes.
+import {
+  beats,
+  choice,
+  defineProject,
+  float,
+  forecaster,
+  genetic,
+  int,
+  latency,
+  logFloat,
+  notWorseThanChampion,
+  on,
+  size,
+} from 'sanderling';
+
+export default defineProject({
+  name: 'temperature',
+  description: 'A sensor in a room; the next steps are forecast on the device itself.',
+
+  data: { quantity: 'temperature', unit: '°C', newest: 7000, freshShare: 0.5 },
+
+  model: forecaster({ features: ['value', 'difference', 'hour-of-day'], loss: 'huber' }),
+
+  search: genetic({
+    trials: 24,
+    population: 8,
+    epochs: 10,
+    patience: 2,
+    seed: 1,
+    space: {
+      cell: 'gru',
+      hidden: int(8, 32),
+      window: choice(12, 24, 36),
+      learningRate: logFloat(0.002, 0.02),
+      batch: choice(64, 128),
+      dropout: float(0, 0.2),
+    },
+  }),
+
+  gates: [
+    beats('persistence', { byPercent: 10 }),
+    beats('seasonal-naive', { byPercent: 10 }),
+    notWorseThanChampion({ marginPercent: 2, confidence: 0.95 }),
+    size({ maxKb: 256 }),
+    latency({ maxMs: 2 }),
+  ],
+
+  optimise: ['fold-constants'],
+  targets: ['linux-x64', 'linux-arm64', 'darwin-x64', 'win-x64'],
+
+  rollout: { waves: [100], probation: { predictions: 20, minutes: 5, maxErrorRatio: 5 } },
+
+  drift: { detector: 'page-hinkley', alertAt: 0.7 },
+
+  automations: [
+    // The room changed: wait for enough of its new life, learn it, judge the result, and ship it.
+    on('drift.alarm', { collect: { readings: 1000 }, run: ['retrain', 'gate', 'roll-out'] }),
+  ],
+});

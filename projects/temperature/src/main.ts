@@ -1,0 +1,146 @@
+// `npm start`: the whole loop on room temperature, from nothing, in front of your eyes.
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs, styleText } from 'node:util';
+import { SanderlingError, toSanderlingError } from '@sanderling/kit';
+import { describeResult, runLoop, summaryOf } from 'sanderling/live';
+import project from '../sanderling.config.ts';
+import { filePlayback, simulatedPlayback } from './playback.ts';
+import { roomChangeNames, type RoomChange } from './room-changes.ts';
+
+const help = `npm start -- [options]
+
+Runs the whole loop on room temperature: a device sends readings, the hub learns to forecast them, ships the model to the device,
+the world changes, the device notices, the hub learns again and ships something better. Then it keeps running, with an API.
+
+  --once               stop when the loop has closed, with exit status 0
+  --csv FILE           play your own readings instead of the simulated room
+  --time COLUMN        the column with the times (found by itself otherwise)
+  --value COLUMN       the column with the values (found by itself otherwise)
+  --change NAME        how the simulated room changes: ${roomChangeNames.join(', ')}
+  --seed N             seed of the simulation and of the search (1)
+  --speed X            play X times as fast (1)
+  --port N             port of the hub (7411; 0 takes any free one)
+  --data FOLDER        keep the data there; the folder must be empty (.sanderling/temperature, emptied at every start)
+  --json               print the summary as JSON at the end
+  --help               this text
+`;
+
+const optionTable = {
+  once: { type: 'boolean', default: false },
+  csv: { type: 'string' },
+  time: { type: 'string' },
+  value: { type: 'string' },
+  change: { type: 'string', default: 'night-setback-off' },
+  seed: { type: 'string', default: '1' },
+  speed: { type: 'string', default: '1' },
+  port: { type: 'string', default: '7411' },
+  data: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+type Flags = ReturnType<typeof readFlags>;
+
+/** Runs the command line and returns the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  try {
+    const flags = readFlags(args);
+    if (flags.help) {
+      console.log(help);
+      return 0;
+    }
+    await run(flags, stop.signal);
+    return 0;
+  } catch (thrown) {
+    return explain(thrown, stop.signal.aborted);
+  }
+}
+
+async function run(flags: Flags, signal: AbortSignal): Promise<void> {
+  const seed = number(flags.seed, 'seed');
+  const playback =
+    flags.csv === undefined
+      ? simulatedPlayback(seed, roomChange(flags.change))
+      : await filePlayback(flags.csv, columns(flags));
+  const folder = await prepareFolder(flags.data);
+  const result = await runLoop({
+    project: { ...project, search: { ...project.search, seed } },
+    playback,
+    folder,
+    port: number(flags.port, 'port'),
+    once: flags.once,
+    speed: number(flags.speed, 'speed'),
+    output: flags.json ? process.stderr : process.stdout,
+    signal,
+    onClosed: (closed) => console.log(`${describeResult(closed, playback.unit)}   Ctrl-C stops everything.\n`),
+  });
+  if (flags.json) console.log(JSON.stringify(summaryOf(result), undefined, 2));
+  else if (flags.once) console.log(describeResult(result, playback.unit));
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: optionTable, strict: true }).values;
+  } catch (error) {
+    throw new SanderlingError('INVALID_ARGUMENT', error instanceof Error ? error.message : 'wrong options', {
+      fix: 'npm start -- --help',
+      cause: error,
+    });
+  }
+}
+
+function columns(flags: Flags): { timeColumn?: string; valueColumn?: string } {
+  return {
+    ...(flags.time === undefined ? {} : { timeColumn: flags.time }),
+    ...(flags.value === undefined ? {} : { valueColumn: flags.value }),
+  };
+}
+
+function roomChange(name: string): RoomChange {
+  const found = roomChangeNames.find((change) => change === name);
+  if (found !== undefined) return found;
+  throw new SanderlingError('INVALID_ARGUMENT', `the simulated room knows no change "${name}"`, {
+    where: '--change',
+    fix: `choose one of: ${roomChangeNames.join(', ')}`,
+  });
+}
+
+function number(text: string, flag: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new SanderlingError('INVALID_ARGUMENT', `--${flag} takes a number, not "${text}"`, { where: `--${flag}` });
+}
+
+/** Says that a folder was made by `npm start` and may be emptied by it. */
+const marker = 'made-by-npm-start';
+
+/** An empty folder: the user's, which must be empty already, or our own, which is emptied. */
+async function prepareFolder(asked: string | undefined): Promise<string> {
+  const folder = resolve(asked ?? join('.sanderling', 'temperature'));
+  const present = await readdir(folder).catch(() => [] as string[]);
+  if (present.length > 0 && (asked !== undefined || !present.includes(marker))) {
+    throw new SanderlingError('ALREADY_EXISTS', `${folder} is not empty`, {
+      where: '--data',
+      fix: 'name an empty folder',
+    });
+  }
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  if (asked === undefined) await writeFile(join(folder, marker), '');
+  return folder;
+}
+
+/** After Ctrl-C nothing went wrong; anything else is said with what to do. */
+function explain(thrown: unknown, isStopped: boolean): number {
+  const error = toSanderlingError(thrown);
+  if (isStopped && error.code === 'CANCELLED') {
+    console.log('\nstopped');
+    return 0;
+  }
+  console.error(`\n${styleText('red', error.code)} ${error.message}`);
+  if (error.fix !== undefined) console.error(`  ${error.fix}`);
+  return error.row.exit;
+}
