@@ -11,6 +11,8 @@ export {
 } from './attributes.ts';
 export { attributesFrom, type AttributeInput } from './attribute-input.ts';
 export type { AppendOptions } from './append.ts';
+export { assertValid, checkModel, supported } from './check/check.ts';
+export { problemCodes, type Problem, type ProblemCode } from './check/problems.ts';
 export { defaultOpset, GraphBuilder, type BuilderOptions, type OpOptions, type Value } from './builder.ts';
 export { byteLength, dataTypes, isFloat, type DataType } from './data-types.ts';
 export { shapeText, type Fact } from './infer/facts.ts';
@@ -40,9 +42,19 @@ export type {
   ValueInfo,
   ValueType,
 } from './ir.ts';
+export { readModel, writeModel, type ReadOptions, type WriteOptions } from './files.ts';
+export { mapTensors } from './map-tensors.ts';
 export { modelOf, type ModelOptions } from './model.ts';
+export { capturedBy, producersOf, readsOf, topologicalOrder } from './order.ts';
 export { definedNames, renamedGraph, renamedNode, type Names } from './rename.ts';
-export { openSession, Session, type Feeds, type RunOptions, type RunTensor, type SessionOptions } from './session.ts';
+export {
+  openSession,
+  Session,
+  type Feeds,
+  type RunOptions,
+  type RunTensor,
+  type SessionOptions,
+} from './run/session.ts';
 export {
   float32Data,
   int64Data,

@@ -34,7 +34,21 @@ export interface Surroundings {
   readonly functions?: readonly ModelFunction[];
   /** The fact of a value of an enclosing graph. */
   readonly outer: (name: string) => Fact | undefined;
+  /** Told of every node, its inputs and outputs, in subgraphs too; bodies of loops may be seen twice. */
+  readonly visit?: (node: Node, inputs: readonly (Fact | undefined)[], outputs: readonly Fact[]) => void;
+  /** Told of a node that cannot be inferred; its outputs are then unknown. Without it the error is thrown. */
+  readonly failed?: (node: Node, error: SanderlingError) => void;
+  /** What is left of the work that one inference may do; set by the engine itself. */
+  readonly budget?: Budget;
 }
+
+/** Bodies are inferred anew for every call, which a hostile model can make exponential. */
+interface Budget {
+  nodes: number;
+  calls: number;
+}
+
+const fullBudget = (): Budget => ({ nodes: 4_000_000, calls: 100 });
 
 /** Whether inference knows an operator. */
 export function isInferable(opType: string, domain: string): boolean {
@@ -81,28 +95,44 @@ export function inferGraph(
   inputs: readonly (Fact | undefined)[],
   around: Surroundings,
 ): ReadonlyMap<string, Fact> {
+  const budget = around.budget ?? fullBudget();
+  spend(budget, graph.nodes.length + 1);
   const facts = new Map<string, Fact>();
   for (const [i, info] of graph.inputs.entries()) facts.set(info.name, refined(inputs[i] ?? unknownFact, info));
   for (const [name, tensor] of graph.initializers) facts.set(name, factOfTensor(tensor));
+  for (const { values, dims } of graph.sparseInitializers ?? [])
+    facts.set(values.name ?? '', { dtype: values.dtype, shape: dims });
   const declared = new Map([...graph.valueInfo, ...graph.outputs.map((info) => [info.name, info] as const)]);
   const lookUp = (name: string): Fact | undefined => facts.get(name) ?? around.outer(name);
-  const inside: Surroundings = { ...around, outer: lookUp };
+  const inside: Surroundings = { ...around, outer: lookUp, budget };
   for (const node of graph.nodes) {
     const known = node.inputs.map((name) => (name === '' ? undefined : (lookUp(name) ?? unknownFact)));
-    for (const [i, out] of inferNode(node, known, inside).entries()) {
+    for (const [i, of] of settledOutputs(node, known, inside, declared).entries()) {
       const name = node.outputs[i]!;
-      if (name !== '') facts.set(name, settled(out, declared.get(name), node));
+      if (name !== '') facts.set(name, of);
     }
   }
   return facts;
 }
 
-function settled(out: Fact, info: ValueInfo | undefined, node: Node): Fact {
-  if (!info) return out;
+/** A node's outputs completed by what is declared of them. */
+function settledOutputs(
+  node: Node,
+  inputs: readonly (Fact | undefined)[],
+  around: Surroundings,
+  declared: ReadonlyMap<string, ValueInfo>,
+): readonly Fact[] {
+  const infoFor = (i: number): ValueInfo | undefined => declared.get(node.outputs[i]!);
   try {
-    return refined(out, info);
+    const out = inferNode(node, inputs, around);
+    const outputs = out.map((of, i) => (infoFor(i) ? refined(of, infoFor(i)!) : of));
+    around.visit?.(node, inputs, outputs);
+    return outputs;
   } catch (error) {
-    throw named(error, node);
+    const known = named(error, node);
+    if (!around.failed || !(known instanceof SanderlingError)) throw known;
+    around.failed(node, known);
+    return node.outputs.map((_, i) => (infoFor(i) ? factOfInfo(infoFor(i)!) : unknownFact));
   }
 }
 
@@ -113,27 +143,46 @@ function refined(of: Fact, info: ValueInfo): Fact {
   return { dtype, shape: mergeShape(of.shape, info.shape), ...(of.values ? { values: of.values } : {}) };
 }
 
+function spend(budget: Budget, nodes: number): void {
+  budget.nodes -= nodes;
+  if (budget.nodes < 0)
+    throw new SanderlingError('TOO_LARGE', 'the model unfolds into too many nodes', { where: 'inference' });
+}
+
+const functionTables = new WeakMap<readonly ModelFunction[], ReadonlyMap<string, ModelFunction>>();
+const functionKey = (domain: string, name: string, overload = ''): string => `${domain}\n${name}\n${overload}`;
+
+function functionOf(node: Node, functions: readonly ModelFunction[] = []): ModelFunction | undefined {
+  const known = functionTables.get(functions);
+  const table = known ?? new Map(functions.map((fn) => [functionKey(fn.domain, fn.name, fn.overload), fn]));
+  if (!known) functionTables.set(functions, table);
+  return table.get(functionKey(node.domain, node.opType, node.overload));
+}
+
 function inferFunction(
   node: Node,
   inputs: readonly (Fact | undefined)[],
   around: Surroundings,
 ): readonly Fact[] | undefined {
-  const fn = around.functions?.find(
-    ({ name, domain, overload }) =>
-      name === node.opType && domain === node.domain && overload === (node.overload ?? ''),
-  );
+  const fn = functionOf(node, around.functions);
   if (!fn) return undefined;
+  const budget = around.budget ?? fullBudget();
+  if (budget.calls === 0)
+    throw new SanderlingError('INVALID_MODEL', `the function ${fn.name} calls itself or nests too deep`);
   const attributes = { ...fn.defaults, ...node.attributes };
+  const info = (name: string): ValueInfo => ({ name, dtype: 'undefined', shape: undefined });
   const graph: Graph = {
     name: fn.name,
     nodes: fn.nodes.map((inner) => bound(inner, attributes)),
     initializers: new Map(),
-    inputs: fn.inputs.map((name) => ({ name, dtype: 'undefined', shape: undefined })),
-    outputs: fn.outputs.map((name) => ({ name, dtype: 'undefined', shape: undefined })),
-    valueInfo: new Map(),
+    inputs: fn.inputs.map(info),
+    outputs: fn.outputs.map(info),
+    valueInfo: fn.valueInfo,
   };
-  const functions = around.functions!.filter((other) => other !== fn);
-  return outputsOf(graph, inferGraph(graph, inputs, { opsets: fn.opsets, functions, outer: () => undefined }));
+  budget.calls -= 1;
+  const facts = inferGraph(graph, inputs, { ...around, opsets: fn.opsets, outer: () => undefined, budget });
+  budget.calls += 1;
+  return outputsOf(graph, facts);
 }
 
 /** A function's node with references to the function's attributes replaced by their values. */

@@ -1,9 +1,9 @@
 // Running models on ONNX Runtime. The runtime is loaded on first use; nothing of the model machinery is needed to run a file.
 import { SanderlingError } from '@sanderling/kit';
 import type { InferenceSession, OnnxValue, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { DataType } from './data-types.ts';
-import type { Model, ValueInfo } from './ir.ts';
-import type { TensorArray } from './tensor.ts';
+import type { DataType } from '../data-types.ts';
+import type { Model, ValueInfo } from '../ir.ts';
+import type { TensorArray } from '../tensor.ts';
 
 /** A tensor at run time: `data` is the type's typed array (strings as texts), row-major. Results own their memory. */
 export interface RunTensor {
@@ -72,7 +72,7 @@ export async function openSession(source: Model | Uint8Array | string, options: 
 
 async function loadable(source: Model | Uint8Array | string): Promise<Uint8Array | string> {
   if (source instanceof Uint8Array) return source;
-  if (typeof source !== 'string') return (await import('./wire/encode.ts')).encodeModel(source);
+  if (typeof source !== 'string') return (await import('../wire/encode.ts')).encodeModel(source);
   try {
     await (await import('node:fs/promises')).access(source);
     return source;
