@@ -1,5 +1,4 @@
 // The newest cells of a stream of readings, in bounded memory: what `resample` would make of the same readings, kept up to date reading by reading.
-import { SanderlingError } from '@sanderling/kit';
 
 /** A cell holds this many readings apart; beyond it they are folded into a sum, and only repeats of the newest time are recognised. */
 const readingsPerCell = 128;
@@ -72,12 +71,9 @@ export class CellRing {
       .map(({ cell, times, values, sum, count }) => ({ cell, times: [...times], values: [...values], sum, count }));
   }
 
-  /** Takes over a {@link state}. @throws CORRUPT, the ring then being empty. */
+  /** Takes over a {@link state} that {@link isCells} has checked. */
   restore(cells: readonly CellState[]): void {
     this.reset();
-    if (!Array.isArray(cells) || !cells.every(isCellState)) {
-      throw new SanderlingError('CORRUPT', 'the stored window is damaged', { fix: 'start with an empty one' });
-    }
     for (const state of cells.slice(-this.#cells.length)) {
       if (!(state.cell <= this.head)) this.head = state.cell;
       Object.assign(this.#slot(state.cell), { ...state, times: [...state.times], values: [...state.values] });
@@ -138,6 +134,13 @@ function total(values: readonly number[]): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum;
+}
+
+/** Whether a value is what {@link CellRing.state} gives: cells in ascending order. */
+export function isCells(cells: unknown): cells is CellState[] {
+  return (
+    Array.isArray(cells) && cells.every((state, i) => isCellState(state) && (i === 0 || state.cell > cells[i - 1].cell))
+  );
 }
 
 function isCellState(state: unknown): state is CellState {

@@ -50,6 +50,7 @@ export {
   type TableSource,
 } from './read-table.ts';
 export { resample, type ResampleCounts, type ResampledGrid, type ResampleOptions } from './resample.ts';
+export { suggestTask, type SuggestedDimension, type SuggestedTask } from './suggest.ts';
 export { type LayoutHints } from './table-layout.ts';
 export {
   type SkippedLines,

@@ -47,7 +47,11 @@ export function fitLinear(encoded: EncodedSeries, options: LinearOptions): Linea
 }
 
 /** Writes a window's inputs: its values relative to the last, the last row's other features, and 1; returns the last value. */
-function gather({ series, features }: EncodedSeries, { start, window }: { start: number; window: number }, into: Float64Array): number {
+function gather(
+  { series, features }: EncodedSeries,
+  { start, window }: { start: number; window: number },
+  into: Float64Array,
+): number {
   const lastRow = (start + window - 1) * features;
   const last = series[lastRow]!;
   for (let i = 0; i < window - 1; i++) into[i] = series[(start + i) * features]! - last;

@@ -12,6 +12,12 @@ export const sensibleSteps: readonly number[] = [
 /** A series is thinned to about this many rows: more would train for minutes and forecast no better. */
 const denseRows = 60_000;
 const wantedFill = 0.9;
+/**
+ * Series read more often than this are thinned to it: over minutes a room changes less than its sensor's noise, and forecasts reach further
+ * (measured in `bench/results/series-accuracy.md`). Not below `usefulRows` rows, and not what is read more than once a second.
+ */
+const usefulStepMs = 10 * minuteMs;
+const usefulRows = 600;
 
 /** What the choice of a step is made from. */
 export interface StepFacts {
@@ -29,7 +35,7 @@ export interface StepFacts {
 export function chooseStep(times: Float64Array): StepFacts {
   const medianIntervalMs = medianInterval(times);
   if (!(medianIntervalMs > 0)) return { stepMs: minuteMs, medianIntervalMs: minuteMs, fill: 1 };
-  const from = sensibleSteps.indexOf(nearestStep(medianIntervalMs));
+  const from = sensibleSteps.indexOf(usefulStep(times, medianIntervalMs));
   let best: StepFacts | undefined;
   for (const stepMs of sensibleSteps.slice(from)) {
     const { filled, cells } = countCells(times, stepMs, 20 * Math.max(stepMs, medianIntervalMs));
@@ -39,6 +45,15 @@ export function chooseStep(times: Float64Array): StepFacts {
     if (cells < 100) break;
   }
   return best ?? { stepMs: minuteMs, medianIntervalMs, fill: 1 };
+}
+
+/** The nearest step to the interval, or a coarser one up to {@link usefulStepMs} that leaves enough rows. */
+function usefulStep(times: Float64Array, intervalMs: number): number {
+  const nearest = nearestStep(intervalMs);
+  if (nearest < secondMs) return nearest;
+  const coarser = sensibleSteps.filter((step) => step > nearest && step <= usefulStepMs);
+  const lasting = coarser.filter((step) => countCells(times, step, 20 * step).filled >= usefulRows);
+  return lasting[lasting.length - 1] ?? nearest;
 }
 
 /** The sensible step nearest to an interval by ratio. */

@@ -1,6 +1,6 @@
 // The newest window of a stream, ready for the model at every reading: the streaming counterpart of `resample` and `encodeSeries`.
 import { SanderlingError } from '@sanderling/kit';
-import { CellRing, type CellState } from './cell-ring.ts';
+import { CellRing, isCells, type CellState } from './cell-ring.ts';
 import { encodeRow } from './encode.ts';
 import type { Row } from './features.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -31,6 +31,8 @@ export interface WindowBufferOptions {
   readonly now?: () => number;
   /** A reading this far ahead of `now` is dropped, milliseconds. @default one day */
   readonly maxAheadMs?: number;
+  /** Rows kept beyond the window, so that late readings find their place and a longer window can be restored from the {@link WindowBuffer.state}. @default twice the window */
+  readonly keepRows?: number;
   /** After this many stale readings in a row, ascending in time, the clock is taken to have gone back. @default 5 */
   readonly staleBeforeRestart?: number;
 }
@@ -64,7 +66,7 @@ export class WindowBuffer {
     this.preprocessing = preprocessing;
     this.#options = options;
     // One row more for the first difference, and the far end of a line that bridges the oldest rows.
-    this.#ring = new CellRing(window + 1 + maxInterpolateSteps);
+    this.#ring = new CellRing(window + 1 + maxInterpolateSteps + (options.keepRows ?? 2 * window));
     this.#rows = new Float64Array(window + 1);
     this.#encoded = new Float32Array(window * features.length);
   }
@@ -140,22 +142,23 @@ export class WindowBuffer {
   }
 
   /**
-   * Takes over a stored content; another window or other features are no hindrance, another step is.
-   * @throws CORRUPT when it is damaged, CONFLICT when it lies on another lattice; the buffer is then empty.
+   * Takes over a stored content, also that of a buffer with another window, other features or another step: a new release goes on from where
+   * the old one was. (With another step, cells whose readings were folded count as one reading at their time.)
+   * @throws CORRUPT when it is damaged; the buffer is then empty.
    */
   restore(state: WindowBufferState): void {
     this.reset();
     const { stepMs, offsetMs } = this.preprocessing;
-    if (state?.version !== 1) throw new SanderlingError('CORRUPT', 'the stored window is damaged');
-    if (state.stepMs !== stepMs || state.offsetMs !== offsetMs) {
-      throw new SanderlingError(
-        'CONFLICT',
-        `the stored window has a step of ${state.stepMs} ms, this one of ${stepMs} ms`,
-      );
+    if (state?.version !== 1 || !(state.stepMs > 0) || !Number.isFinite(state.offsetMs) || !isCells(state.cells)) {
+      throw new SanderlingError('CORRUPT', 'the stored window is damaged', { fix: 'start with an empty one' });
     }
-    this.#ring.restore(state.cells);
-    const last = state.cells[state.cells.length - 1];
-    this.#newest = last?.times[last.times.length - 1] ?? Number.NEGATIVE_INFINITY;
+    if (state.stepMs === stepMs && state.offsetMs === offsetMs) {
+      this.#ring.restore(state.cells);
+      const last = state.cells[state.cells.length - 1];
+      this.#newest = last?.times[last.times.length - 1] ?? Number.NEGATIVE_INFINITY;
+    } else {
+      for (const reading of readingsOf(state)) this.push(reading);
+    }
     this.#ready = this.#fillRows();
   }
 
@@ -190,5 +193,12 @@ export class WindowBuffer {
     const missing = after - before - 1;
     if (missing > maxInterpolateSteps) return Number.NaN;
     return bridge(this.#ring.mean(before), this.#ring.mean(after), (cell - before) / (missing + 1));
+  }
+}
+
+function* readingsOf(state: WindowBufferState): Generator<Reading> {
+  for (const { cell, times, values, sum, count } of state.cells) {
+    if (count > times.length) yield { time: cellTime(cell, state), value: sum / count };
+    else for (const [i, time] of times.entries()) yield { time, value: values[i]! };
   }
 }

@@ -36,6 +36,11 @@ export interface WindowShape {
 
 /** How to cut windows. */
 export interface WindowOptions extends WindowShape {
+  /**
+   * Rows before the forecast that must be known and inside the part, at least `window`. With the longest window of a search here, shorter
+   * windows forecast exactly the same rows, so that their errors can be compared. @default window
+   */
+  readonly lookback?: number;
   /** @default `splitRanges` of the grid's rows with a purge of `horizon` rows */
   readonly ranges?: SplitRanges;
 }
@@ -71,31 +76,32 @@ export function splitRanges(rows: number, options: SplitOptions = {}): SplitRang
  * @throws INVALID_ARGUMENT for a window or horizon below 1, or for parts that overlap or lie outside of the grid.
  */
 export function windowStarts(grid: Grid, options: WindowOptions): WindowStarts {
-  const { window, horizon } = options;
-  if (!Number.isInteger(window) || !Number.isInteger(horizon) || window < 1 || horizon < 1) {
+  const { window, horizon, lookback = window } = options;
+  if (![window, horizon, lookback].every(Number.isInteger) || window < 1 || horizon < 1 || lookback < window) {
     throw new SanderlingError(
       'INVALID_ARGUMENT',
-      `window ${window} and horizon ${horizon} must be whole numbers from 1`,
+      `window ${window} and horizon ${horizon} must be whole numbers from 1, lookback ${lookback} one from the window`,
     );
   }
   const rows = grid.values.length;
   const ranges = options.ranges ?? splitRanges(rows, { purge: horizon });
   checkRanges(ranges, rows);
-  const length = window + horizon;
-  return {
-    train: startsIn(grid.values, ranges.train, length),
-    validation: startsIn(grid.values, ranges.validation, length),
-    test: startsIn(grid.values, ranges.test, length),
-  };
+  const find = (range: RowRange): Int32Array<ArrayBuffer> =>
+    startsIn(grid.values, range, { window, horizon, lookback });
+  return { train: find(ranges.train), validation: find(ranges.validation), test: find(ranges.test) };
 }
 
-function startsIn(values: Float64Array, range: RowRange, length: number): Int32Array<ArrayBuffer> {
+function startsIn(
+  values: Float64Array,
+  range: RowRange,
+  { window, horizon, lookback }: Required<Omit<WindowOptions, 'ranges'>>,
+): Int32Array<ArrayBuffer> {
   const starts = new Int32Array(Math.max(0, range.to - range.from));
   let count = 0;
   let known = 0;
   for (let row = range.from; row < range.to; row++) {
     known = Number.isNaN(values[row]!) ? 0 : known + 1;
-    if (known >= length) starts[count++] = row - length + 1;
+    if (known >= lookback + horizon) starts[count++] = row - horizon - window + 1;
   }
   return starts.slice(0, count);
 }
