@@ -52,7 +52,7 @@ export abstract class ScalarDetector<Options extends Readonly<Record<keyof Optio
   protected ratio = 0;
 
   constructor(options: Readonly<Options>) {
-    this.options = options as Readonly<Options> & Readonly<Record<string, number>>;
+    this.options = options;
   }
 
   get driftDetected(): boolean {
@@ -101,7 +101,7 @@ export abstract class ScalarDetector<Options extends Readonly<Record<keyof Optio
 
   /** Refuses what is not a sample. */
   protected check(x: number): void {
-    if (!(Math.abs(x) <= maxMagnitude))
+    if (typeof x !== 'number' || !(Math.abs(x) <= maxMagnitude))
       throw badSample(this.name, x, `a finite number of magnitude at most ${maxMagnitude}`);
   }
 
@@ -134,7 +134,7 @@ export abstract class UnitDetector<
   Options extends Readonly<Record<keyof Options, number>>,
 > extends ScalarDetector<Options> {
   protected override check(x: number): void {
-    if (!(x >= 0 && x <= 1)) throw badSample(this.name, x, 'a number in [0, 1]');
+    if (typeof x !== 'number' || !(x >= 0 && x <= 1)) throw badSample(this.name, x, 'a number in [0, 1]');
   }
 }
 

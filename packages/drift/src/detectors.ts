@@ -1,10 +1,16 @@
 // The table of scalar detectors: what each takes, its options, its paper, how to make one.
 import { SanderlingError } from '@sanderling/kit';
 import { Adwin, adwinRules } from './adwin.ts';
+import { Cusum, cusumRules } from './cusum.ts';
+import { Ddm, ddmRules } from './ddm.ts';
 import type { Detector, DetectorState } from './detector.ts';
+import { Eddm, eddmRules } from './eddm.ts';
+import { HddmA, hddmARules } from './hddm-a.ts';
+import { HddmW, hddmWRules } from './hddm-w.ts';
 import { Kswin, kswinRules } from './kswin.ts';
 import type { OptionRule } from './options.ts';
 import { PageHinkley, pageHinkleyRules } from './page-hinkley.ts';
+import { Stepd, stepdRules } from './stepd.ts';
 
 type Given = Readonly<Record<string, number>>;
 
@@ -25,6 +31,36 @@ export const detectors = {
     paper: 'Bifet & Gavaldà 2007',
     create: (options) => new Adwin(options),
   },
+  cusum: {
+    input: 'real',
+    options: { ...cusumRules },
+    paper: 'Page 1954; Hawkins & Olwell 1998',
+    create: (options) => new Cusum(options),
+  },
+  ddm: {
+    input: 'binary',
+    options: { ...ddmRules },
+    paper: 'Gama et al. 2004',
+    create: (options) => new Ddm(options),
+  },
+  eddm: {
+    input: 'binary',
+    options: { ...eddmRules },
+    paper: 'Baena-García et al. 2006',
+    create: (options) => new Eddm(options),
+  },
+  'hddm-a': {
+    input: 'unit',
+    options: { ...hddmARules },
+    paper: 'Frías-Blanco et al. 2015',
+    create: (options) => new HddmA(options),
+  },
+  'hddm-w': {
+    input: 'unit',
+    options: { ...hddmWRules },
+    paper: 'Frías-Blanco et al. 2015',
+    create: (options) => new HddmW(options),
+  },
   kswin: {
     input: 'real',
     options: { ...kswinRules },
@@ -36,6 +72,12 @@ export const detectors = {
     options: { ...pageHinkleyRules },
     paper: 'Page 1954; Gama et al. 2013',
     create: (options) => new PageHinkley(options),
+  },
+  stepd: {
+    input: 'binary',
+    options: { ...stepdRules },
+    paper: 'Nishida & Yamauchi 2007',
+    create: (options) => new Stepd(options),
   },
 } as const satisfies Record<string, DetectorRow>;
 

@@ -52,7 +52,7 @@ function checked(rule: OptionRule, value: unknown, where: string): number {
   const inside = typeof value === 'number' && (open ? value > min && value < max : value >= min && value <= max);
   if (inside && (!whole || Number.isInteger(value))) return value;
   const bounds = open ? `between ${min} and ${max}, both left out` : `from ${min} to ${max}`;
-  throw new SanderlingError('INVALID_CONFIG', `${String(value)} is not a ${whole ? 'whole ' : ''}number ${bounds}`, {
+  throw new SanderlingError('INVALID_CONFIG', `${shown(value)} is not a ${whole ? 'whole ' : ''}number ${bounds}`, {
     where,
     fix: `${rule.about}; the default is ${rule.default}`,
   });
@@ -60,4 +60,13 @@ function checked(rule: OptionRule, value: unknown, where: string): number {
 
 function badOption(where: string, message: string, names: readonly string[]): SanderlingError {
   return new SanderlingError('INVALID_CONFIG', message, { where, fix: `use ${names.join(', ')}` });
+}
+
+/** A value from outside as a short text. */
+export function shown(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean'
+    ? String(value).slice(0, 60)
+    : value === null
+      ? 'null'
+      : `a value of type ${typeof value}`;
 }

@@ -1,18 +1,23 @@
 // Watches the residuals of a forecast on a device: a detector says whether something changed, a rolling error says by how much.
 //
-//   size   = min(|residual|, mean + 4·std)                            reference of the validation part; one spike is no drift
+//   size   = min(|residual|, max(mean + 4·std, 4·mean))               reference of the validation part; one spike is no drift
 //   effect = ln(rolling mean of size / mean) / ln(alertRatio)         1 when the model is alertRatio times worse than it was
 //   score  = driftScore(min(effect, evidence of the detector))        both must speak: no alarm from noise, none from a trifle
 //
 // The detector gets means of blocks of `inflation` samples in units of the reference's deviation, so that autocorrelated residuals
 // look independent to it. Its alarm is kept until the effect has been below 1 for two windows. An effect of at least 1 throughout
-// two windows counts as evidence whatever the detector says: a model that is wrong from the first sample on does not stay silent.
+// a window, short breaks paid back, counts as evidence whatever the detector says: a model that is wrong from the first sample on
+// does not stay silent.
+//
+// Hourly residuals with heavy tails (t₄), errors 40 % larger by day, 1,500 of them as reference, 40 seeds, default settings:
+// autocorrelation 0 / 0.3 / 0.5 / 0.7: 0.03 / 0.03 / 0.13 / 0.35 false alarms a year; a doubled error is found within 100 updates
+// in 100 / 100 / 98 / 88 % (median 53 / 56 / 55 / 68). ADWIN and KSWIN have fewer false alarms and longer delays.
 import { SanderlingError } from '@sanderling/kit';
 import { createDetector, detectors, isDetectorName, type DetectorName, type DetectorRow } from './detectors.ts';
 import { MemoryReader, type Detector, type DetectorState } from './detector.ts';
-import { resolveOptions, type OptionRules } from './options.ts';
+import { resolveOptions, shown, type OptionRules } from './options.ts';
 import { PageHinkley } from './page-hinkley.ts';
-import { clipDeviations, defaultScoreWindow, type ResidualReference } from './residual-reference.ts';
+import { defaultScoreWindow, largestCounted, type ResidualReference } from './residual-reference.ts';
 import { alertScore, driftRatio, driftScore } from './score.ts';
 
 /** Settings of a monitor: plain JSON. */
@@ -121,7 +126,7 @@ export class ResidualMonitor {
     this.#detector = createDetector(detector, { ...monitorDefaults[detector], ...options });
     this.#alertLog = Math.log(checkedRatio(alertRatio, this.#reference.peak));
     this.#block = Math.round(this.#reference.inflation);
-    this.#ceiling = this.#reference.mean + clipDeviations * this.#reference.std;
+    this.#ceiling = largestCounted(this.#reference.mean, this.#reference.std);
     this.#sizes = new Float64Array(this.#settings.scoreWindow);
     this.#errors = new Float64Array(this.#settings.scoreWindow);
     this.maxBytes = this.#settings.scoreWindow * 16 + this.#detector.maxBytes + 7 * 8;
@@ -177,7 +182,7 @@ export class ResidualMonitor {
 
   /** Takes over a state of a monitor with the same settings. @throws CORRUPT when it is not one. */
   restore(state: ResidualMonitorState): void {
-    const { monitor, version, memory } = (state ?? {}) as ResidualMonitorState;
+    const { monitor, version, memory } = state ?? {};
     const reader = new MemoryReader({ detector: monitor, version, memory }, 'residual');
     const sizes = reader.list('sizes', this.#sizes.length);
     const errors = reader.list('errors', this.#sizes.length);
@@ -234,8 +239,8 @@ export class ResidualMonitor {
   /** Keeps, makes or forgets the detector's alarm by how long the effect has lasted. */
   #settle(effect: number): void {
     const patience = 2 * this.#sizes.length;
-    this.#over = effect >= 1 ? Math.min(this.#over + 1, patience) : 0;
-    if (this.#over >= patience) this.#latched = patience;
+    this.#over = Math.max(0, Math.min(this.#over + (effect >= 1 ? 1 : -1), this.#sizes.length));
+    if (this.#over >= this.#sizes.length) this.#latched = patience;
     if (this.#latched === 0) return;
     this.#latched = effect >= 1 ? patience : this.#latched - 1;
     if (this.#latched === 0) this.#rearm();
@@ -305,7 +310,7 @@ function checkedRatio(given: unknown, peak: number): number {
     return Math.min(ratioRange.most, Math.max(ratioRange.least, peak * ratioRange.abovePeak));
   }
   if (typeof given === 'number' && given >= 1.05 && given <= 100) return given;
-  throw new SanderlingError('INVALID_CONFIG', `${String(given)} is not a number from 1.05 to 100`, {
+  throw new SanderlingError('INVALID_CONFIG', `${shown(given)} is not a number from 1.05 to 100`, {
     where: 'drift.alertRatio',
     fix: 'say how many times worse the rolling error may become; the default is 1.5',
   });

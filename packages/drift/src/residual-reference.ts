@@ -21,8 +21,10 @@ export interface ResidualReference {
 /** What a reference must have. */
 const least = 30;
 const maxInflation = 6;
-/** Absolute residuals count at most this many deviations above the mean: one spike is not a drift. */
-export const clipDeviations = 4;
+/** What an absolute residual counts at most: one spike is not a drift. */
+export function largestCounted(mean: number, std: number): number {
+  return Math.max(mean + 4 * std, 4 * mean);
+}
 
 /** Residuals in the rolling error when none are asked for: 24 independent ones, 72 to 144. */
 export function defaultScoreWindow(inflation: number): number {
@@ -35,7 +37,7 @@ export function defaultScoreWindow(inflation: number): number {
  * @throws INVALID_DATA when one is not finite; TOO_LITTLE_DATA below 30.
  */
 export function residualReference(residuals: ArrayLike<number>, scoreWindow?: number): Required<ResidualReference> {
-  const sizes = Float64Array.from(residuals as ArrayLike<number>, Math.abs);
+  const sizes = Float64Array.from(residuals, Math.abs);
   const bad = sizes.findIndex((size) => !Number.isFinite(size));
   if (bad >= 0)
     throw new SanderlingError('INVALID_DATA', 'a residual is not a finite number', { where: `residuals[${bad}]` });
@@ -47,7 +49,7 @@ export function residualReference(residuals: ArrayLike<number>, scoreWindow?: nu
   }
   const mean = average(sizes);
   const std = Math.sqrt(average(sizes.map((size) => (size - mean) ** 2)));
-  const clipped = sizes.map((size) => Math.min(size, mean + clipDeviations * std));
+  const clipped = sizes.map((size) => Math.min(size, largestCounted(mean, std)));
   const inflation = varianceInflation(clipped);
   const window = scoreWindow ?? defaultScoreWindow(inflation);
   const peak = mean === 0 ? 1 : Math.max(1, largestRollingMean(clipped, window) / mean);
