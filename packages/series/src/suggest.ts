@@ -77,7 +77,7 @@ function affordable(grid: Grid): WindowShape {
 }
 
 function hasEnoughWindows(grid: Grid, shape: WindowShape): boolean {
-  const ranges = splitRanges(grid.values.length, { purge: shape.horizon });
+  const ranges = splitRanges(grid, { purge: shape.horizon });
   const { validation, test } = windowStarts(grid, { ...shape, ranges });
   return validation.length >= wantedWindows && test.length >= wantedWindows;
 }

@@ -18,9 +18,9 @@ export interface WindowStarts {
 
 /** How to split. */
 export interface SplitOptions {
-  /** Share of the rows. @default 0.7 */
+  /** Share of the training part. @default 0.7 */
   readonly train?: number;
-  /** Share of the rows; the test part gets the rest. @default 0.15 */
+  /** Share of the validation part; the test part gets the rest. @default 0.15 */
   readonly validation?: number;
   /** Rows left out between two parts, so that neighbours are not near-copies. @default 0 */
   readonly purge?: number;
@@ -41,33 +41,45 @@ export interface WindowOptions extends WindowShape {
    * windows forecast exactly the same rows, so that their errors can be compared. @default window
    */
   readonly lookback?: number;
-  /** @default `splitRanges` of the grid's rows with a purge of `horizon` rows */
+  /** @default `splitRanges` of the grid with a purge of `horizon` rows */
   readonly ranges?: SplitRanges;
 }
 
 /**
- * Splits rows by time: train, then validation, then test.
+ * Splits by time: train, then validation, then test. Of a grid, shares are counted in known rows, so that a long gap leaves no part empty;
+ * of a number of rows, in rows.
  * @throws INVALID_ARGUMENT when a share is not in (0, 1) or nothing is left for the test part.
  */
-export function splitRanges(rows: number, options: SplitOptions = {}): SplitRanges {
+export function splitRanges(series: Grid | number, options: SplitOptions = {}): SplitRanges {
   const { train = 0.7, validation = 0.15, purge = 0 } = options;
   if (!(train > 0) || !(validation > 0) || !(train + validation < 1) || !(purge >= 0)) {
     throw new SanderlingError(
       'INVALID_ARGUMENT',
       `cannot split by ${train} and ${validation} with a purge of ${purge} rows`,
-      {
-        where: 'split',
-        fix: 'give positive shares for train and validation that leave something for the test part',
-      },
+      { where: 'split', fix: 'give positive shares for train and validation that leave something for the test part' },
     );
   }
-  const trainTo = Math.floor(rows * train);
-  const validationTo = Math.floor(rows * (train + validation));
+  const rows = typeof series === 'number' ? series : series.values.length;
+  const rowAt =
+    typeof series === 'number' ? (share: number) => Math.floor(rows * share) : knownRowFinder(series.values);
+  const trainTo = rowAt(train);
+  const validationTo = rowAt(train + validation);
   const from = (row: number, to: number): number => Math.min(row + purge, to);
   return {
     train: { from: 0, to: trainTo },
     validation: { from: from(trainTo, validationTo), to: validationTo },
     test: { from: from(validationTo, rows), to: rows },
+  };
+}
+
+/** Finds the row before which the given share of the known rows lies. */
+function knownRowFinder(values: Float64Array): (share: number) => number {
+  const known = values.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : 1), 0);
+  return (share) => {
+    let left = Math.floor(known * share);
+    let row = 0;
+    while (row < values.length && left > 0) if (!Number.isNaN(values[row++]!)) left--;
+    return row;
   };
 }
 
@@ -84,7 +96,7 @@ export function windowStarts(grid: Grid, options: WindowOptions): WindowStarts {
     );
   }
   const rows = grid.values.length;
-  const ranges = options.ranges ?? splitRanges(rows, { purge: horizon });
+  const ranges = options.ranges ?? splitRanges(grid, { purge: horizon });
   checkRanges(ranges, rows);
   const find = (range: RowRange): Int32Array<ArrayBuffer> =>
     startsIn(grid.values, range, { window, horizon, lookback });
