@@ -140,6 +140,7 @@ function oneStep({ plan, m, at, uniform }: StepInput): { next: Map<string, Value
   const nameOf = new Map([...at.state].map(([name, value]) => [value.name, name]));
   const tape = new Tape(m.scope, {
     uniform: (inner, dims) => uniform(inner, dims, counter),
+    follows: (value) => network.buffers.includes(nameOf.get(value.name) ?? ''),
     update: (buffer, value) => next.set(nameOf.get(buffer.name) as string, value),
   });
   const parameters = network.parameters.map((name) => at.state.get(name) as Value);

@@ -61,9 +61,10 @@ function backward(
   const start = at.incoming.last[0] ?? m.zeros([batch, h]);
   const run = scan(m, { carry: [start], over, reverse: !reverse }, (s, { carry, over: slices }) => {
     const [keep, factors, dyHere] = slices as [Value, Value, Value | undefined];
-    const dh = dyHere === undefined ? s.op('Identity', [carry[0]]) : s.add(carry[0] as Value, dyHere);
-    const spread = s.reshape(s.mul(s.reshape(dh, [batch, 1, h]), factors), [batch, 3 * h]);
-    return { carry: [s.gemm(spread, r, { plus: s.mul(dh, keep) })], out: [dh] };
+    const dh = dyHere === undefined ? (carry[0] as Value) : s.add(carry[0] as Value, dyHere);
+    const layer = s.reshape(dh, [batch, 1, h]);
+    const spread = s.reshape(s.mul(layer, factors), [batch, 3 * h]);
+    return { carry: [s.gemm(spread, r, { plus: s.mul(dh, keep) })], out: [layer] };
   });
   const dh = m.reshape(run.out[0] as Value, [rows, h]);
   const dRecurrent = m.reshape(m.mul(coefficients, layers(dh)), [rows, 3 * h]);

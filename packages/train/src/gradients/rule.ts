@@ -22,6 +22,8 @@ export interface Call {
 export interface Training {
   /** Uniform numbers in [0, 1) of a shape: others at every step and call site, the same again for the same step. */
   uniform(m: Algebra, dims: readonly number[]): Value;
+  /** Whether a value is a buffer that training follows; a frozen layer's running statistics are not. */
+  follows(value: Value): boolean;
   /** Gives a buffer (a running mean, say) its value for the next step. */
   update(buffer: Value, value: Value): void;
 }

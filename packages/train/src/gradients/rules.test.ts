@@ -27,6 +27,8 @@ interface Fixture {
   readonly name: string;
   readonly op: string;
   readonly attributes: Readonly<Record<string, Readonly<Record<string, number | string | readonly number[]>>>>;
+  /** Whether batch statistics are used and running ones followed. */
+  readonly training: boolean;
   readonly inputs: readonly (FixtureInput | null)[];
   readonly outputs: readonly ({
     readonly dims: readonly number[];
@@ -69,7 +71,13 @@ function checked(fixture: Fixture) {
     feeds[inputName(i)] = { dtype: input.dtype, dims: input.dims, data };
   });
   const watched = [...bind.values()].filter((value) => value.dtype === 'float32');
-  const tape = new Tape(b);
+  const tape = new Tape(b, {
+    uniform: () => {
+      throw new Error('not random');
+    },
+    follows: () => fixture.training,
+    update: () => undefined,
+  });
   tape.watch(watched);
   const values = tape.record(graphOf(fixture), bind);
   const l = new GraphBuilder('weighted');

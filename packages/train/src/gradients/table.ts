@@ -1,10 +1,14 @@
 // The table of gradient rules: every ONNX operator that can be trained through.
+import { convolution } from './convolution.ts';
 import { elementwise } from './elementwise.ts';
 import { steps } from './flat.ts';
 import { matrix } from './matrix.ts';
+import { normalisation } from './normalisation.ts';
+import { pooling } from './pooling.ts';
 import { dropout } from './random.ts';
 import { recurrent } from './recurrent.ts';
 import { reduce } from './reduce.ts';
+import { resize } from './resize.ts';
 import type { GradientRule } from './rule.ts';
 import { shape } from './shape.ts';
 import { softmax } from './softmax.ts';
@@ -16,6 +20,10 @@ export const gradientRules = {
   ...shape,
   ...reduce,
   ...softmax,
+  ...convolution,
+  ...pooling,
+  ...normalisation,
+  ...resize,
   ...recurrent,
   Dropout: dropout,
 } as const satisfies Record<string, GradientRule>;

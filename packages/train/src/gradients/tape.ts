@@ -16,6 +16,7 @@ const still: Training = {
   uniform: () => {
     throw new SanderlingError('UNSUPPORTED', 'Dropout needs a training step around it');
   },
+  follows: () => false,
   update: () => undefined,
 };
 
