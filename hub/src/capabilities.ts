@@ -3,7 +3,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@sanderling/kit';
 import { accessMigrations, ApiKeys, loadHubKeys, type HubKeys } from './access/index.ts';
+import { Data, dataMigrations } from './data/index.ts';
 import { EventLog, eventMigrations } from './events/index.ts';
+import { projectMigrations, Projects } from './projects/index.ts';
 import type { HubSettings } from './settings.ts';
 import { DiskBlobs, openDatabase, sqliteDialect, type Database } from './store/index.ts';
 
@@ -15,10 +17,12 @@ export interface Capabilities {
   readonly events: EventLog;
   readonly keys: ApiKeys;
   readonly hubKeys: HubKeys;
+  readonly projects: Projects;
+  readonly data: Data;
 }
 
 /** Every capability's migrations. One line each. */
-const migrations = [eventMigrations, accessMigrations];
+const migrations = [eventMigrations, accessMigrations, projectMigrations, dataMigrations];
 
 /** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
 export async function openCapabilities(settings: HubSettings, clock: Clock): Promise<Capabilities> {
@@ -28,7 +32,9 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
   const events = new EventLog(database, clock);
   const hubKeys = await loadHubKeys(keysFolder(settings));
   const keys = new ApiKeys(database, events, clock);
-  return { clock, database, blobs, events, keys, hubKeys };
+  const projects = new Projects(database, events, clock);
+  const data = new Data(database, { blobs, events, projects, clock });
+  return { clock, database, blobs, events, keys, hubKeys, projects, data };
 }
 
 /**
@@ -41,9 +47,16 @@ export async function startCapabilities(
   signal: AbortSignal,
 ): Promise<{ readonly ended: Promise<void> }> {
   await capabilities.keys.ensureAdmin(adminKeyPath(settings));
-  const background: Promise<void>[] = [];
+  await capabilities.data.start();
   signal.throwIfAborted();
-  return { ended: Promise.all(background).then(() => undefined) };
+  return { ended: ended(signal).then(() => capabilities.data.stop()) };
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Where the first admin key is written. */

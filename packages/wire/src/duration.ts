@@ -9,9 +9,11 @@ export type Duration = `${number}${keyof typeof unitMs}`;
 const pattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/;
 
 /** Schema of a {@link Duration}. */
-export const duration = z.custom<Duration>((value) => typeof value === 'string' && pattern.test(value), {
-  error: 'expected a length of time such as "90s", "10m", "6h" or "3d"',
-});
+export const duration = z
+  .custom<Duration>((value) => typeof value === 'string' && pattern.test(value), {
+    error: 'expected a length of time such as "90s", "10m", "6h" or "3d"',
+  })
+  .meta({ type: 'string', pattern: pattern.source, description: 'a length of time such as 90s, 10m, 6h, 3d' });
 
 /** Milliseconds of a duration that the schema accepted. */
 export function durationMs(text: Duration): number {

@@ -5,11 +5,14 @@ import { FailedAttempts } from '../../access/index.ts';
 import type { Capabilities } from '../../capabilities.ts';
 import type { HubSettings } from '../../settings.ts';
 import { authenticate } from './authentication.ts';
-import { limitBodies } from './body-limit.ts';
+import { limitBodies, type BodyLimitOf } from './body-limit.ts';
+import { datasetsRoutes } from './datasets-routes.ts';
 import type { HubEnv } from './environment.ts';
 import type { FailureLog } from './error-answers.ts';
 import { healthRoutes } from './health-routes.ts';
 import { keysRoutes } from './keys-routes.ts';
+import { projectsRoutes } from './projects-routes.ts';
+import { readingsRoutes } from './readings-routes.ts';
 import { createRouter, type Router } from './router.ts';
 
 /** What the door needs beside the capabilities. */
@@ -29,22 +32,37 @@ export function createApp(capabilities: Capabilities, options: DoorOptions): Rou
   const app = createRouter();
   const attempts = new FailedAttempts(capabilities.clock);
   app.use('*', everyAnswer(capabilities, options.tell));
-  app.use(
-    '*',
-    limitBodies(() => options.settings.limits.bodyMb * megabyte),
-  );
+  app.use('*', limitBodies(bodyLimits(options.settings)));
   app.use('/api/*', authenticate(capabilities.keys, attempts));
   app.route(
     '/',
     healthRoutes(options.version, async () => void (await capabilities.events.newest())),
   );
-  for (const routes of apiRoutes(capabilities)) app.route('/', routes);
+  for (const routes of apiRoutes(capabilities, options)) app.route('/', routes);
   return app;
 }
 
 /** The routes of each capability. One line each. */
-function apiRoutes(capabilities: Capabilities): readonly Router[] {
-  return [keysRoutes(capabilities.keys)];
+function apiRoutes(capabilities: Capabilities, { settings }: DoorOptions): readonly Router[] {
+  const { limits } = settings;
+  return [
+    keysRoutes(capabilities.keys),
+    projectsRoutes(capabilities.projects),
+    readingsRoutes({
+      ...capabilities,
+      maxUploadBytes: limits.uploadMb * megabyte,
+      maxJsonBytes: limits.bodyMb * megabyte,
+    }),
+    datasetsRoutes(capabilities.data),
+  ];
+}
+
+/** Uploads of readings count for themselves; everything else is small. */
+function bodyLimits({ limits }: HubSettings): BodyLimitOf {
+  return (method, path) =>
+    method === 'POST' && /^\/api\/v1\/projects\/[^/]+\/readings$/.test(path)
+      ? Number.POSITIVE_INFINITY
+      : limits.bodyMb * megabyte;
 }
 
 function everyAnswer(capabilities: Capabilities, tell: FailureLog): MiddlewareHandler<HubEnv> {

@@ -54,6 +54,11 @@ export function json<T extends z.ZodType>(schema: T, description: string) {
   return { content: { 'application/json': { schema } }, description };
 }
 
+/** A schema for the description only: the capability checks the body itself, with errors of its own. */
+export function describedOnly(schema: z.ZodType): Record<string, unknown> {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+}
+
 /** The failures that every route may answer with. */
 export const errorResponses = { '4XX': json(errorAnswer, 'What was wrong, where, and what to do about it') } as const;
 

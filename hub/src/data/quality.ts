@@ -1,0 +1,28 @@
+// The quality of a dataset, judged beside the hub's own thread when there is much to judge.
+import { Worker } from 'node:worker_threads';
+import type { Quality } from '@sanderling/wire';
+import type { QualityOptions } from '@sanderling/series';
+import { judge } from './judge.ts';
+
+/** A series to judge: rows in the order of time with their arrival numbers. */
+export interface SeriesToJudge {
+  readonly times: Float64Array;
+  readonly values: Float64Array;
+  /** Grows with arrival. */
+  readonly arrivals: Float64Array;
+  readonly options: QualityOptions;
+}
+
+/** Rows that are judged on the hub's own thread: some ten milliseconds of work. */
+const smallSeries = 10_000;
+
+/** The quality report of a series. */
+export async function judgeQuality(series: SeriesToJudge): Promise<Quality> {
+  if (series.times.length <= smallSeries) return judge(series);
+  const worker = new Worker(new URL('./quality-worker.ts', import.meta.url), { workerData: series });
+  return new Promise<Quality>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the quality worker ended with ${code}`)));
+  });
+}
