@@ -89,7 +89,8 @@ class NumericKernels implements Kernels {
     if (this.#single) return;
     const unit = toUnit(this.#dimension, value as number);
     const cell = this.#dimension.kind === 'int' ? cellOf(this.#dimension, value as number) : undefined;
-    for (const [i, component] of this.#components.entries()) {
+    for (let i = 0; i < out.length; i++) {
+      const component = this.#components[i]!;
       out[i]! += cell === undefined ? logDensity(component, unit) : logMass(component, cell[0], cell[1]);
     }
   }
@@ -160,7 +161,10 @@ class ChoiceKernels implements Kernels {
 }
 
 function logSumExp(logs: Float64Array): number {
-  const most = logs.reduce((a, b) => Math.max(a, b), -Infinity);
+  let most = -Infinity;
+  for (const log of logs) if (log > most) most = log;
   if (most === -Infinity) return -Infinity;
-  return most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0));
+  let sum = 0;
+  for (const log of logs) sum += Math.exp(log - most);
+  return most + Math.log(sum);
 }

@@ -9,17 +9,20 @@ export interface TruncatedNormal {
   readonly sigma: number;
   /** Share of the uncut distribution inside [0, 1]. */
   readonly inside: number;
+  /** Logarithm of the density at the mean. */
+  readonly logPeak: number;
 }
 
 /** The distribution for a mean in [0, 1] and a sigma of at most 1. */
 export function truncatedNormal(mean: number, sigma: number): TruncatedNormal {
-  return { mean, sigma, inside: normalMass(-mean / sigma, (1 - mean) / sigma) };
+  const inside = normalMass(-mean / sigma, (1 - mean) / sigma);
+  return { mean, sigma, inside, logPeak: -Math.log(sigma * rootTwoPi * inside) };
 }
 
 /** Logarithm of the density at a point of [0, 1]. */
-export function logDensity({ mean, sigma, inside }: TruncatedNormal, unit: number): number {
+export function logDensity({ mean, sigma, logPeak }: TruncatedNormal, unit: number): number {
   const z = (unit - mean) / sigma;
-  return -0.5 * z * z - Math.log(sigma * rootTwoPi * inside);
+  return logPeak - 0.5 * z * z;
 }
 
 /** Logarithm of the probability of [from, to] inside [0, 1]. */
