@@ -42,3 +42,4 @@ export {
 } from './search.ts';
 export { crowdingDistance, nonDominatedSort, paretoFront, spread, type Costs } from './pareto.ts';
 export { hypervolume } from './hypervolume.ts';
+export { createAsha, restoreAsha, type Asha, type AshaOptions, type AshaState, type Verdict } from './asha.ts';
