@@ -20,7 +20,7 @@ export interface GeneticOptions {
   readonly crossover?: number;
   /** How far beyond its parents a child's number may lie, in their distances (BLX-α). @default 0.5 */
   readonly blend?: number;
-  /** Probability that a parameter mutates. @default 1 / the number of parameters */
+  /** Probability that a parameter mutates. @default 1 / the number of parameters, at most 0.5 */
   readonly mutation?: number;
   /** Standard deviation of a number's mutation, as a share of its range. @default 0.1 */
   readonly sigma?: number;
@@ -82,7 +82,7 @@ class Genetic implements Algorithm {
   }
 
   #settle(study: Study): Settings {
-    const mutation = 1 / study.space.parameters.length;
+    const mutation = Math.min(0.5, 1 / study.space.parameters.length);
     return {
       population: 20,
       tournament: 3,

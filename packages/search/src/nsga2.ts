@@ -18,7 +18,7 @@ export interface Nsga2Options {
   readonly crossover?: number;
   /** Spread of crossover: larger keeps children nearer to their parents. @default 15 */
   readonly crossoverEta?: number;
-  /** Probability that a parameter mutates. @default 1 / the number of parameters */
+  /** Probability that a parameter mutates. @default 1 / the number of parameters, at most 0.5 */
   readonly mutation?: number;
   /** Spread of mutation: larger is smaller steps. @default 20 */
   readonly mutationEta?: number;
@@ -80,7 +80,7 @@ class Nsga2 implements Algorithm {
   }
 
   #settle(study: Study): Settings {
-    const mutation = 1 / study.space.parameters.length;
+    const mutation = Math.min(0.5, 1 / study.space.parameters.length);
     return { population: 50, crossover: 0.9, crossoverEta: 15, mutationEta: 20, mutation, ...this.#config };
   }
 
