@@ -13,10 +13,12 @@ export interface ForecastReading {
 
 /** Where forecasts get readings from. */
 export interface ReadingSource {
-  /** Readings from a time on, in the order of time. */
-  since(project: string, from: number): Promise<readonly ForecastReading[]>;
-  /** Time of the newest reading; null without one. */
-  newestTime(project: string): Promise<number | null>;
+  /** The newest so many readings from a time on, in the order of time. */
+  readings(
+    project: string,
+    query: { readonly from: number; readonly newest: number },
+  ): Promise<readonly ForecastReading[]>;
+  span(project: string): Promise<{ readonly lastTime: number | null }>;
 }
 
 /** What to forecast. */
@@ -82,10 +84,10 @@ export class Forecasts {
   }
 
   async #newest(project: string, spanMs: number): Promise<readonly ForecastReading[]> {
-    const newest = await this.#readings.newestTime(project);
-    if (newest === null)
+    const { lastTime } = await this.#readings.span(project);
+    if (lastTime === null)
       throw new SanderlingError('TOO_LITTLE_DATA', `project ${project} has no readings`, { fix: 'send some first' });
-    return this.#readings.since(project, newest - spanMs);
+    return this.#readings.readings(project, { from: lastTime - spanMs, newest: mostReadings });
   }
 }
 

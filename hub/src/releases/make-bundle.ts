@@ -1,0 +1,70 @@
+// A release bundle from a registered version: everything that a device needs to run, watch, test and trace the model.
+import type { ResidualMonitorConfig } from '@sanderling/drift';
+import { sha256 } from '@sanderling/kit';
+import { sealBundle, type ProjectSpec, type ReleaseManifest, type SigningKey, type Target } from '@sanderling/wire';
+import type { VersionRecord } from '../models/index.ts';
+
+/** What a bundle is made from. */
+export interface BundleParts {
+  readonly record: VersionRecord;
+  readonly model: Uint8Array;
+  readonly spec: ProjectSpec;
+  readonly target: Target;
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly codeVersion: string;
+}
+
+const modelFile = 'model.onnx';
+
+/** Largest difference from the hub's forecast that a device's self-test allows, normalised units: other processors round otherwise. */
+const selfTestTolerance = 1e-3;
+
+/** The signed bundle and its address. @throws INVALID_CONFIG when the drift detector's settings are wrong */
+export async function makeBundle(parts: BundleParts, key: SigningKey): ReturnType<typeof seal> {
+  const { ResidualMonitor } = await import('@sanderling/drift');
+  const drift = driftConfig(parts);
+  void new ResidualMonitor(drift);
+  return seal(parts, drift, key);
+}
+
+async function seal(
+  parts: BundleParts,
+  drift: ResidualMonitorConfig,
+  key: SigningKey,
+): Promise<ReturnType<typeof sealBundle>> {
+  const { record, model, spec, target, sequence, createdAt, codeVersion } = parts;
+  const manifest: ReleaseManifest = {
+    format: 'sanderling-release/1',
+    project: record.project,
+    version: record.version,
+    target,
+    sequence,
+    createdAt,
+    files: [{ path: modelFile, size: model.length, sha256: sha256(model) }],
+    model: { file: modelFile, input: 'window', output: 'forecast' },
+    preprocessing: { ...record.preprocessing },
+    drift: { ...drift },
+    selfTest: { cases: record.evaluation.selfTest, tolerance: selfTestTolerance },
+    probation: spec.rollout.probation,
+    provenance: {
+      dataset: record.dataset,
+      run: record.run,
+      execution: record.execution ?? '',
+      codeVersion,
+      metrics: record.metrics,
+    },
+  };
+  return sealBundle(manifest, new Map([[modelFile, model]]), key.privateKey);
+}
+
+function driftConfig({ spec, record }: BundleParts): ResidualMonitorConfig {
+  const { detector, options, alertAt } = spec.drift;
+  return {
+    detector: detector as NonNullable<ResidualMonitorConfig['detector']>,
+    ...(Object.keys(options).length === 0 ? {} : { options }),
+    reference: record.evaluation.reference,
+    alertAt,
+  };
+}
