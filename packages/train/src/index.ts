@@ -17,7 +17,19 @@ export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState 
 export type { Call, GradientRule, Gradients, Trained, Training } from './gradients/rule.ts';
 export { gradientRule, gradientRules, type DifferentiableOperator } from './gradients/table.ts';
 export { Tape } from './gradients/tape.ts';
-export { huber, meanAbsoluteError, meanSquaredError, type Loss, type LossTerms } from './losses.ts';
+export {
+  binaryCrossEntropy,
+  crossEntropy,
+  distillation,
+  focal,
+  oneHot,
+  type BinaryOptions,
+  type CrossEntropyOptions,
+} from './losses/classification.ts';
+export type { Loss, LossTerms } from './losses/loss.ts';
+export { angularMargin, tripletLoss, type MarginOptions } from './losses/margin.ts';
+export { dice, generalisedIou } from './losses/overlap.ts';
+export { huber, logCosh, meanAbsoluteError, meanSquaredError, quantile, smoothL1 } from './losses/regression.ts';
 export { parameterCount, withInitializers, type Network } from './network.ts';
 export {
   forecasterCells,

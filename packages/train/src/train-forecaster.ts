@@ -5,7 +5,8 @@ import { rowReader, seriesReader, targetName, type BatchReader } from './compile
 import { exportModel, type ModelMetadata } from './export.ts';
 import { fit, type EpochEvent, type StopReason } from './fit/fit.ts';
 import type { Dataset } from './fit/runtime.ts';
-import { huber, meanAbsoluteError, meanSquaredError, type Loss } from './losses.ts';
+import type { Loss } from './losses/loss.ts';
+import { huber, meanAbsoluteError, meanSquaredError } from './losses/regression.ts';
 import { parameterCount } from './network.ts';
 import { forecasterNetwork, type ForecasterOptions } from './networks/forecaster.ts';
 import { adam } from './optimisers.ts';

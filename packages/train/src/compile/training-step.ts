@@ -4,7 +4,8 @@ import { SanderlingError } from '@sanderling/kit';
 import { GraphBuilder, modelOf, type DataType, type Model, type Value } from '@sanderling/onnx';
 import { Algebra, dimsOf } from '../algebra.ts';
 import { Tape } from '../gradients/tape.ts';
-import type { Loss } from '../losses.ts';
+import { batchLossOf } from './batch-loss.ts';
+import type { Loss } from '../losses/loss.ts';
 import type { Network } from '../network.ts';
 import type { Optimiser } from '../optimisers.ts';
 import { scan } from '../scan.ts';
@@ -184,41 +185,12 @@ export function batchLoss(
     throw new SanderlingError('INVALID_ARGUMENT', `the network has no output ${plan.prediction}`, {
       where: 'prediction',
     });
-  return lossOf(tape, {
+  return batchLossOf(tape, {
     loss,
     prediction,
     target: batch.get(targetName) as Value,
     weights: plan.weights === undefined ? undefined : batch.get(plan.weights),
   });
-}
-
-interface Compared {
-  readonly loss: Loss;
-  readonly prediction: Value;
-  readonly target: Value;
-  readonly weights: Value | undefined;
-}
-
-/** The loss as a graph of its own, recorded on the tape like any other, so that it needs no gradient code. */
-function lossOf(tape: Tape, { loss, prediction, target, weights }: Compared): Value {
-  const builder = new GraphBuilder('loss');
-  const m = new Algebra(builder);
-  const inner = {
-    prediction: builder.input('prediction', prediction.dtype, prediction.shape ?? []),
-    target: builder.input('target', target.dtype, target.shape ?? []),
-  };
-  const each = loss.perSample({ m, ...inner });
-  const weight = weights && builder.input('weights', weights.dtype, weights.shape ?? []);
-  builder.output(
-    'loss',
-    weight === undefined ? m.mean(each, undefined) : m.div(m.sum(m.mul(each, weight)), m.sum(weight)),
-  );
-  const bind = new Map([
-    ['prediction', prediction],
-    ['target', target],
-    ...(weights === undefined ? [] : [['weights', weights] as const]),
-  ]);
-  return tape.record(builder.build(), bind).get('loss') as Value;
 }
 
 /** Scales gradients down to a joint Euclidean norm, as PyTorch's clip_grad_norm_. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { seriesReader } from '../compile/reader.ts';
 import { exportModel } from '../export.ts';
 import { TrainingRuntime } from '../fit/runtime.ts';
-import { huber, meanAbsoluteError, meanSquaredError } from '../losses.ts';
+import { huber, meanAbsoluteError, meanSquaredError } from '../losses/regression.ts';
 import { withInitializers } from '../network.ts';
 import { adam, adamW } from '../optimisers.ts';
 import { forecasterCells, forecasterNetwork, type ForecasterCell } from './forecaster.ts';

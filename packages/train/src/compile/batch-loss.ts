@@ -1,0 +1,35 @@
+// The loss of a batch as a graph of its own, recorded on the tape like any other graph, so that no loss needs gradient code.
+import { GraphBuilder, type Value } from '@sanderling/onnx';
+import { Algebra } from '../algebra.ts';
+import type { Tape } from '../gradients/tape.ts';
+import type { Loss } from '../losses/loss.ts';
+
+/** What goes into a batch's loss. */
+export interface Compared {
+  readonly loss: Loss;
+  readonly prediction: Value;
+  readonly target: Value;
+  /** One weight a sample, [batch]; undefined: all the same. */
+  readonly weights: Value | undefined;
+}
+
+/** Σ weight · loss / Σ weight · share over the batch, a scalar on the tape. */
+export function batchLossOf(tape: Tape, { loss, prediction, target, weights }: Compared): Value {
+  const builder = new GraphBuilder('loss');
+  const m = new Algebra(builder);
+  const input = (name: string, like: Value) => builder.input(name, like.dtype, like.shape ?? []);
+  const terms = { m, prediction: input('prediction', prediction), target: input('target', target) };
+  const weight = weights === undefined ? undefined : input('weights', weights);
+  const scaled = (value: Value) => (weight === undefined ? value : m.mul(value, weight));
+  const share = loss.share?.(terms) ?? weight;
+  const each = loss.perSample(terms);
+  if (share === undefined) builder.output('loss', m.mean(each));
+  else builder.output('loss', m.div(m.sum(scaled(each)), m.sum(share === weight ? share : scaled(share))));
+  const bind = [
+    ['prediction', prediction],
+    ['target', target],
+    ['weights', weights],
+  ] as const;
+  const given = bind.filter((pair): pair is readonly [(typeof pair)[0], Value] => pair[1] !== undefined);
+  return tape.record(builder.build(), new Map(given)).get('loss') as Value;
+}
