@@ -49,7 +49,17 @@ export {
   type RmsPropOptions,
   type SgdOptions,
   type Update,
-} from './optimisers.ts';
+} from './optimisers/optimisers.ts';
+export {
+  cosine,
+  oneCycle,
+  plateau,
+  stepDecay,
+  warmUp,
+  type OneCycleOptions,
+  type PlateauOptions,
+  type Schedule,
+} from './optimisers/schedules.ts';
 export {
   trainForecaster,
   type ForecasterLoss,

@@ -9,7 +9,7 @@ import type { Loss } from './losses/loss.ts';
 import { huber, meanAbsoluteError, meanSquaredError } from './losses/regression.ts';
 import { parameterCount } from './network.ts';
 import { forecasterNetwork, type ForecasterOptions } from './networks/forecaster.ts';
-import { adam } from './optimisers.ts';
+import { adam } from './optimisers/optimisers.ts';
 
 /**
  * Windows of one series (the main form: the series is fed once, windows are cut inside the graph). A sample that starts at row s reads rows

@@ -7,7 +7,7 @@ import { Tape } from '../gradients/tape.ts';
 import { batchLossOf } from './batch-loss.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { Network } from '../network.ts';
-import type { Optimiser } from '../optimisers.ts';
+import type { Optimiser } from '../optimisers/optimisers.ts';
 import { scan } from '../scan.ts';
 import { targetName, type BatchReader, type DataInput } from './reader.ts';
 import { UniformPool } from './uniform.ts';

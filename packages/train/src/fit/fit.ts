@@ -2,6 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import type { Tensor } from '@sanderling/onnx';
 import type { TrainingPlan } from '../compile/training-step.ts';
+import type { Schedule } from '../optimisers/schedules.ts';
 import { epochOrder } from './order.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
 
@@ -33,8 +34,8 @@ export interface FitOptions {
   /** Index of the validation samples. @default none: the training loss decides what is best */
   readonly validation?: Int32Array;
   readonly epochs: number;
-  /** Learning rate, or a schedule: the rate of a step counted from 0. */
-  readonly learningRate: number | ((step: number) => number);
+  /** Learning rate, or a schedule. */
+  readonly learningRate: number | Schedule;
   /** Epochs without a better loss after which to stop. @default no early stopping */
   readonly patience?: number;
   /** Seed of shuffling and dropout. @default 0 */
@@ -158,7 +159,7 @@ class Fitting {
   }
 
   #judge({ epoch, trainLoss, validationLoss }: EpochEvent): void {
-    const loss = validationLoss ?? trainLoss;
+    const loss = decidingLoss({ trainLoss, validationLoss });
     if (loss < this.#best.loss) this.#best = { epoch, loss, state: this.#runtime.state };
   }
 
@@ -170,13 +171,18 @@ class Fitting {
 
   #rate(step: number): number {
     const { learningRate } = this.#options;
-    return typeof learningRate === 'number' ? learningRate : learningRate(step);
+    if (typeof learningRate === 'number') return learningRate;
+    return learningRate(step, this.#history.map(decidingLoss));
   }
 
   #seconds(): number {
     return (performance.now() - this.#started) / 1000;
   }
 }
+
+/** The loss that decides what is best: of validation where there is one. */
+const decidingLoss = ({ trainLoss, validationLoss }: Pick<EpochEvent, 'trainLoss' | 'validationLoss'>): number =>
+  validationLoss ?? trainLoss;
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SanderlingError('CANCELLED', 'the training was cancelled', { cause: signal.reason });

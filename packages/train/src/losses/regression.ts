@@ -29,8 +29,8 @@ export function huber(delta = 1): Loss {
 
 /** Smooth L1: e²/(2β) within ±β, |e| − β/2 beyond: Huber's loss over β. */
 export function smoothL1(beta = 1): Loss {
-  const { perSample } = huber(beta);
-  return { name: 'smooth_l1', targetType: 'float32', perSample: (terms) => terms.m.div(perSample(terms), beta) };
+  const scaled = huber(beta);
+  return { name: 'smooth_l1', targetType: 'float32', perSample: (terms) => terms.m.div(scaled.perSample(terms), beta) };
 }
 
 /** Quantile ("pinball") loss: max(q d, (q − 1) d), d = target − prediction; its minimum is the q-quantile (Koenker & Bassett 1978). */

@@ -7,7 +7,7 @@ import { exportModel } from '../export.ts';
 import { TrainingRuntime } from '../fit/runtime.ts';
 import { huber, meanAbsoluteError, meanSquaredError } from '../losses/regression.ts';
 import { withInitializers } from '../network.ts';
-import { adam, adamW } from '../optimisers.ts';
+import { adam, adamW } from '../optimisers/optimisers.ts';
 import { forecasterCells, forecasterNetwork, type ForecasterCell } from './forecaster.ts';
 
 interface Run {

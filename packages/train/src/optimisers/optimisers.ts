@@ -1,6 +1,6 @@
 // Optimisers as graph arithmetic. Each follows PyTorch's form of the rule, so that the same settings mean the same training.
 import type { Value } from '@sanderling/onnx';
-import type { Algebra } from './algebra.ts';
+import type { Algebra } from '../algebra.ts';
 
 /** One parameter's update. */
 export interface Update {
