@@ -1,14 +1,14 @@
 // Reading a user's file of readings as a stream: bounded memory whatever its size, every skipped line accounted for.
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { TextDecoder } from 'node:util';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
 import type { Reading } from './reading.ts';
 import { detectEncoding, type TextEncoding } from './table-encoding.ts';
 import { detectLayout, type LayoutHints, type TableLayout } from './table-layout.ts';
-import { RecordSplitter, type TextRecord } from './table-records.ts';
-import { SkipTally, tableError, type TableReport } from './table-report.ts';
+import { LineCutter } from './table-lines.ts';
+import { RecordJoiner, type TextRecord } from './table-records.ts';
+import { SkipTally, tableError, type SkipReason, type TableReport } from './table-report.ts';
 import { RowParser } from './table-rows.ts';
 import { unitInName } from './table-numbers.ts';
 
@@ -82,8 +82,10 @@ class TableReading {
   readonly #options: TableOptions;
   readonly #name: string;
   readonly #tally = new SkipTally();
-  readonly #splitter: RecordSplitter;
-  #records: TextRecord[] = [];
+  readonly #lines: LineCutter;
+  readonly #joiner = new RecordJoiner();
+  #sample: TextRecord[] = [];
+  #batches: (readonly Reading[])[] = [];
   #encoding: TextEncoding = 'utf-8';
   #layout: TableLayout | undefined;
   #rows: RowParser | undefined;
@@ -95,24 +97,24 @@ class TableReading {
     this.#source = source;
     this.#options = options;
     this.#name = options.name ?? (typeof source === 'string' ? basename(source) : 'table');
-    this.#splitter = new RecordSplitter(this.#name);
+    this.#lines = new LineCutter(this.#name);
   }
 
   async *batches(): AsyncGenerator<readonly Reading[]> {
-    const { batchSize = 4096, signal } = this.#options;
+    const { signal } = this.#options;
     const totalBytes = await sizeOf(this.#source);
-    const text = this.#text();
-    const take = (record: TextRecord): void => void this.#records.push(record);
     try {
-      for await (const piece of text) {
-        this.#splitter.push(piece, take);
-        if (!this.#hasSample()) continue;
-        yield* this.#drain(batchSize);
+      for await (const chunk of this.#chunks()) {
+        this.#lines.push(chunk, this.#takeLine);
+        yield* this.#full();
         this.#progress(totalBytes);
       }
-      this.#splitter.end(take);
-      yield* this.#drain(1);
+      this.#lines.end(this.#takeLine);
+      this.#joiner.end(this.#take);
+      this.#rows ??= this.#start();
+      yield* this.#full();
       this.#finish();
+      if (this.#rows.batch.length > 0) yield this.#rows.takeBatch();
       this.#progress(totalBytes, true);
     } catch (error) {
       throw signal?.aborted
@@ -138,7 +140,7 @@ class TableReading {
       timeFormat: layout.timeFormat,
       unit: this.#options.unit ?? unitInName(valueColumn),
       bytes: this.#bytes,
-      lines: this.#splitter.lines,
+      lines: this.#lines.lines,
       readings: rows.readings,
       firstTime: rows.readings === 0 ? undefined : rows.firstTime,
       lastTime: rows.readings === 0 ? undefined : rows.lastTime,
@@ -146,59 +148,84 @@ class TableReading {
     };
   }
 
-  /** Decoded text, the first piece long enough to judge the file by. */
-  async *#text(): AsyncGenerator<string> {
+  /** Bytes of an ASCII-compatible encoding, the first piece long enough to judge the file by. */
+  async *#chunks(): AsyncGenerator<Uint8Array> {
     let head: Uint8Array | undefined = new Uint8Array(0);
-    let decoder = new TextDecoder();
+    let decoder: TextDecoder | undefined;
+    const plain = (bytes: Uint8Array): Uint8Array =>
+      decoder === undefined ? bytes : Buffer.from(decoder.decode(bytes, { stream: true }));
     for await (const chunk of bytesOf(this.#source, this.#options.signal)) {
       this.#options.signal?.throwIfAborted();
       this.#bytes += chunk.length;
       if (head === undefined) {
-        yield decoder.decode(chunk, { stream: true });
+        yield plain(chunk);
         continue;
       }
-      head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+      head = Buffer.concat([head, chunk]);
       if (head.length < sampleBytes) continue;
       decoder = this.#decoderFor(head);
-      yield decoder.decode(head, { stream: true });
+      yield plain(withoutMark(head));
       head = undefined;
     }
-    if (head !== undefined) {
-      decoder = this.#decoderFor(head);
-      yield decoder.decode(head, { stream: true });
-    }
-    yield decoder.decode();
+    if (head === undefined) return;
+    decoder = this.#decoderFor(head);
+    yield plain(withoutMark(head));
   }
 
-  #decoderFor(head: Uint8Array): TextDecoder {
+  /** What turns the file's encoding into UTF-8; undefined when nothing needs to. */
+  #decoderFor(head: Uint8Array): TextDecoder | undefined {
     this.#encoding = detectEncoding(head.subarray(0, sampleBytes), this.#name);
-    return new TextDecoder(this.#encoding);
+    const wide = this.#encoding === 'utf-16le' || this.#encoding === 'utf-16be';
+    return wide ? new TextDecoder(this.#encoding) : undefined;
   }
 
-  #hasSample(): boolean {
-    return this.#layout !== undefined || this.#records.length >= sampleLines;
-  }
-
-  *#drain(least: number): Generator<readonly Reading[]> {
-    const { batchSize = 4096 } = this.#options;
-    const rows = (this.#rows ??= this.#start());
-    const records = this.#records;
-    this.#records = [];
-    for (const record of records) {
-      if (record.text === '' || record.text.trim() === '' || record.line < this.#layout!.firstLine) continue;
-      this.#dataLines++;
-      const skipped = rows.take(record);
-      if (skipped !== undefined) this.#tally.add(skipped, record.line);
-      if (rows.batch.length >= batchSize) yield rows.takeBatch();
+  /** Plain lines become readings straight from their bytes; all others become text, and perhaps part of a record of several lines. */
+  readonly #takeLine = (bytes: Uint8Array, from: number, to: number): void => {
+    const line = this.#lines.lines;
+    if (this.#rows !== undefined && !this.#joiner.open && from < to) {
+      const skipped = this.#rows.takeBytes(bytes, from, to);
+      if (skipped !== 'slow') return this.#note(skipped, line);
     }
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString(
+      this.#encoding === 'windows-1252' ? 'latin1' : 'utf8',
+    );
+    this.#joiner.push(text, line, this.#take);
+  };
+
+  /** Records before the layout is known are kept; afterwards each becomes a reading at once, so that nothing piles up. */
+  readonly #take = (record: TextRecord): void => {
+    if (this.#rows !== undefined) return this.#takeRow(record, this.#rows);
+    this.#sample.push(record);
+    if (this.#sample.length >= sampleLines) this.#rows = this.#start();
+  };
+
+  #takeRow(record: TextRecord, rows: RowParser): void {
+    if (record.text.trim() === '' || record.line < this.#layout!.firstLine) return;
+    this.#note(rows.take(record), record.line, rows);
+  }
+
+  #note(skipped: SkipReason | undefined, line: number, rows: RowParser = this.#rows!): void {
+    this.#dataLines++;
+    if (skipped !== undefined) this.#tally.add(skipped, line);
+    if (rows.batch.length >= (this.#options.batchSize ?? 4096)) this.#batches.push(rows.takeBatch());
+  }
+
+  /** Batches that are full. */
+  *#full(): Generator<readonly Reading[]> {
     this.#checkBad(1000);
-    if (rows.batch.length >= least) yield rows.takeBatch();
+    const batches = this.#batches;
+    this.#batches = [];
+    yield* batches;
   }
 
   #start(): RowParser {
-    this.#layout = detectLayout(this.#records.slice(0, sampleLines), this.#name, this.#options);
+    const sample = this.#sample;
+    this.#sample = [];
+    this.#layout = detectLayout(sample, this.#name, this.#options);
     const { earliest = Date.UTC(1990, 0, 1), latest = Date.now() + 86_400_000 } = this.#options.limits ?? {};
-    return new RowParser(this.#layout, { earliest, latest });
+    const rows = new RowParser(this.#layout, { earliest, latest });
+    for (const record of sample) this.#takeRow(record, rows);
+    return rows;
   }
 
   #checkBad(least: number): void {
@@ -238,14 +265,34 @@ class TableReading {
   }
 }
 
+const chunkBytes = 128 * 1024;
+
 async function* bytesOf(source: TableSource, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  if (typeof source === 'string') {
-    yield* createReadStream(source, { highWaterMark: 128 * 1024, ...(signal === undefined ? {} : { signal }) });
-  } else if (source instanceof Uint8Array) {
-    for (let at = 0; at < source.length; at += 1 << 17) yield source.subarray(at, at + (1 << 17));
-  } else {
-    yield* source;
+  if (typeof source === 'string') yield* bytesOfFile(source, signal);
+  else if (source instanceof Uint8Array) {
+    for (let at = 0; at < source.length; at += chunkBytes) yield source.subarray(at, at + chunkBytes);
+  } else yield* source;
+}
+
+/** One buffer is read into again and again: each chunk is used up before the next is asked for. */
+async function* bytesOfFile(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, chunkBytes);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
   }
+}
+
+/** UTF-8's byte order mark is no part of the first name. */
+function withoutMark(head: Uint8Array): Uint8Array {
+  return head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? head.subarray(3) : head;
 }
 
 async function sizeOf(source: TableSource): Promise<number | undefined> {

@@ -1,5 +1,4 @@
-// Text to records (RFC 4180 with the liberties that real files take): lines, quotes that span lines, fields.
-import { tableError } from './table-report.ts';
+// Lines to records (RFC 4180 with the liberties that real files take): quotes that span lines, fields.
 
 /** One line, or several that an open quote holds together. */
 export interface TextRecord {
@@ -10,69 +9,35 @@ export interface TextRecord {
   readonly unterminated: boolean;
 }
 
-const maxLineChars = 1 << 20;
 const maxQuotedLines = 100;
 
-/** Cuts streamed text into records; understands LF, CRLF and lone CR. Holds one record at most. */
-export class RecordSplitter {
-  readonly #name: string;
-  #rest = '';
+/** Joins lines that a quote holds together. Keeps one record at most. */
+export class RecordJoiner {
   #open: string[] = [];
   #line = 0;
-  #lineEnd = '\n';
-  #started = false;
 
-  constructor(name: string) {
-    this.#name = name;
+  /** Whether the next line belongs to a record that has begun. */
+  get open(): boolean {
+    return this.#open.length > 0;
   }
 
-  /** Lines seen so far. */
-  get lines(): number {
-    return this.#line;
-  }
-
-  /** Takes text and calls back for each record that it completes. @throws INVALID_DATA (`line-too-long`) beyond 1 MiB without a line's end. */
-  push(text: string, take: (record: TextRecord) => void): void {
-    if (!this.#started && text.length > 0) {
-      this.#started = true;
-      if (!text.includes('\n') && text.includes('\r')) this.#lineEnd = '\r';
-    }
-    const joined = this.#rest + text;
-    let from = 0;
-    for (;;) {
-      const end = joined.indexOf(this.#lineEnd, from);
-      if (end < 0) break;
-      this.#takeLine(joined.slice(from, joined[end - 1] === '\r' && end > from ? end - 1 : end), take);
-      from = end + 1;
-    }
-    this.#rest = joined.slice(from);
-    if (this.#rest.length > maxLineChars) {
-      const line = this.#line + 1;
-      throw tableError('line-too-long', this.#name, {
-        message: `line ${line} is longer than ${maxLineChars} characters`,
-        line,
-      });
-    }
-  }
-
-  /** Calls back for what is left when the text has ended. */
-  end(take: (record: TextRecord) => void): void {
-    if (this.#rest.length > 0) this.#takeLine(this.#rest.replace(/\r$/, ''), take);
-    this.#rest = '';
-    this.#giveUpQuote(take);
-  }
-
-  #takeLine(text: string, take: (record: TextRecord) => void): void {
-    this.#line++;
+  /** Takes line number `line`; calls back when a record is complete. */
+  push(text: string, line: number, take: (record: TextRecord) => void): void {
+    this.#line = line;
     const toggles = text.includes('"') && hasOddQuotes(text);
-    if (this.#open.length === 0 && !toggles) return take({ line: this.#line, text, unterminated: false });
+    if (this.#open.length === 0 && !toggles) return take({ line, text, unterminated: false });
     this.#open.push(text);
     if (this.#open.length > 1 && toggles) {
-      const record = { line: this.#line - this.#open.length + 1, text: this.#open.join('\n'), unterminated: false };
+      const record = { line: line - this.#open.length + 1, text: this.#open.join('\n'), unterminated: false };
       this.#open = [];
       return take(record);
     }
     if (this.#open.length > maxQuotedLines) this.#giveUpQuote(take);
+  }
+
+  /** Calls back for what is left when the lines have ended. */
+  end(take: (record: TextRecord) => void): void {
+    this.#giveUpQuote(take);
   }
 
   /** A quote that never closes spoils its own line only: the lines after it are taken for themselves. */

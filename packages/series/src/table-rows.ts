@@ -1,5 +1,6 @@
 // One line to one reading, millions of times: only the two or three fields that matter are cut out.
 import type { Reading } from './reading.ts';
+import { FieldCutter, parseNumberBytes, parseTimeBytes } from './table-bytes.ts';
 import type { TableLayout } from './table-layout.ts';
 import { parseNumberField } from './table-numbers.ts';
 import { splitFields, type TextRecord } from './table-records.ts';
@@ -15,6 +16,8 @@ export class RowParser {
   readings = 0;
   firstTime = Number.POSITIVE_INFINITY;
   lastTime = Number.NEGATIVE_INFINITY;
+  readonly #cutter: FieldCutter;
+  readonly #fast: boolean;
   #time = '';
   #clock = '';
   #value = '';
@@ -22,6 +25,17 @@ export class RowParser {
   constructor(layout: TableLayout, limits: { readonly earliest: number; readonly latest: number }) {
     this.#layout = layout;
     this.#limits = limits;
+    this.#cutter = new FieldCutter(layout);
+    this.#fast = this.#cutter.usable && layout.timeFormat === 'year-first';
+  }
+
+  /** Takes a plain line straight from its bytes; `slow` when it is not plain and must come as a record. */
+  takeBytes(bytes: Uint8Array, from: number, to: number): SkipReason | 'slow' | undefined {
+    const cutter = this.#cutter;
+    if (!this.#fast || !cutter.cut(bytes, from, to)) return 'slow';
+    const time = parseTimeBytes(bytes, cutter.timeFrom, cutter.timeTo);
+    const value = parseNumberBytes(bytes, cutter.valueFrom, cutter.valueTo);
+    return Number.isNaN(time) || Number.isNaN(value) ? 'slow' : this.#accept(time, value);
   }
 
   /** Takes a record; tells why it gave no reading, or undefined when it did. */
@@ -40,13 +54,7 @@ export class RowParser {
     const value = parseNumberField(this.#value, this.#layout.decimalComma);
     if (typeof value !== 'number')
       return value === 'bad' ? 'bad-value' : value === 'missing' ? 'missing-value' : 'infinite-value';
-    if (time < this.#limits.earliest) return 'too-old';
-    if (time > this.#limits.latest) return 'future-dated';
-    this.batch.push({ time, value });
-    this.readings++;
-    if (time < this.firstTime) this.firstTime = time;
-    if (time > this.lastTime) this.lastTime = time;
-    return undefined;
+    return this.#accept(time, value);
   }
 
   /** The readings since the last call. */
@@ -54,6 +62,16 @@ export class RowParser {
     const { batch } = this;
     this.batch = [];
     return batch;
+  }
+
+  #accept(time: number, value: number): SkipReason | undefined {
+    if (time < this.#limits.earliest) return 'too-old';
+    if (time > this.#limits.latest) return 'future-dated';
+    this.batch.push({ time, value });
+    this.readings++;
+    if (time < this.firstTime) this.firstTime = time;
+    if (time > this.lastTime) this.lastTime = time;
+    return undefined;
   }
 
   #readTime(): number {
