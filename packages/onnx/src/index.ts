@@ -47,6 +47,14 @@ export { mapTensors } from './map-tensors.ts';
 export { modelOf, type ModelOptions } from './model.ts';
 export { capturedBy, producersOf, readsOf, topologicalOrder } from './order.ts';
 export { definedNames, renamedGraph, renamedNode, type Names } from './rename.ts';
+export { compose, type AnyPass, type Pass } from './passes/pass.ts';
+export { foldBatchNorm } from './passes/fold-batch-norm.ts';
+export { foldConstants, foldShapes, type FoldOptions } from './passes/fold-constants.ts';
+export { inlineFunctions } from './passes/inline.ts';
+export { removeNoOps } from './passes/no-ops.ts';
+export { pruneDead, sortNodes } from './passes/prune.ts';
+export { SessionCache, type Lease, type SessionCacheOptions } from './run/session-cache.ts';
+export { openSessionProcess, SessionProcess, type ProcessOptions } from './run/session-process.ts';
 export {
   openSession,
   Session,
@@ -67,6 +75,11 @@ export {
   type Elements,
   type TensorArray,
 } from './tensor.ts';
+export { checkFile, diffFiles, inspectFile } from './text/commands.ts';
+export { diffModels, diffText, type Change } from './text/diff.ts';
+export { inspectionText, inspectModel, type Inspection } from './text/inspect.ts';
+export { printGraph, printModel, type PrintOptions } from './text/print.ts';
+export { nodeWork } from './text/work.ts';
 export { decodeModel, decodeTensor } from './wire/decode.ts';
 export { encodeModel, encodeTensor } from './wire/encode.ts';
 export type { ReadLimits } from './wire/reader.ts';

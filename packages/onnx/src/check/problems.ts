@@ -19,7 +19,8 @@ export const problemCodes = {
   MISSING_ATTRIBUTE: 'a required attribute is missing',
   UNKNOWN_ATTRIBUTE: 'the operator has no such attribute',
   WRONG_TYPE: 'an input is of a type that the operator does not take',
-  WRONG_SHAPE: 'the shapes or values of inputs do not go together, or contradict what is declared',
+  WRONG_SHAPE: 'the shapes or values of inputs do not go together',
+  WRONG_DECLARATION: 'a value is declared as something else than its node makes',
   RECURSIVE_FUNCTION: 'a function calls itself',
 } as const;
 

@@ -4,7 +4,7 @@ import type { Graph, Model, ModelFunction, Node, ValueInfo } from '../ir.ts';
 import type { Rule } from './call.ts';
 import { controlRules } from './control.ts';
 import { elementwiseRules } from './elementwise.ts';
-import { factOfInfo, factOfTensor, mergeShape, unknownFact, type Fact } from './facts.ts';
+import { factOfInfo, factOfTensor, mergeShape, mismatch, shapeText, unknownFact, type Fact } from './facts.ts';
 import { layoutRules } from './layout.ts';
 import { linearRules } from './linear.ts';
 import { microsoftRules, mlRules, quantisedRules, trainingRules } from './quantised.ts';
@@ -38,6 +38,8 @@ export interface Surroundings {
   readonly visit?: (node: Node, inputs: readonly (Fact | undefined)[], outputs: readonly Fact[]) => void;
   /** Told of a node that cannot be inferred; its outputs are then unknown. Without it the error is thrown. */
   readonly failed?: (node: Node, error: SanderlingError) => void;
+  /** Told of a declaration that contradicts what a node makes; the inferred fact holds. */
+  readonly contradicted?: (node: Node, message: string) => void;
   /** What is left of the work that one inference may do; set by the engine itself. */
   readonly budget?: Budget;
 }
@@ -48,7 +50,7 @@ interface Budget {
   calls: number;
 }
 
-const fullBudget = (): Budget => ({ nodes: 4_000_000, calls: 100 });
+const fullBudget = (): Budget => ({ nodes: 1_000_000, calls: 100 });
 
 /** Whether inference knows an operator. */
 export function isInferable(opType: string, domain: string): boolean {
@@ -88,7 +90,7 @@ function outputsOf(graph: Graph, facts: ReadonlyMap<string, Fact>): readonly Fac
 
 /**
  * Infers a graph from the facts of its inputs (declared ones where a fact is missing). Returns what is known of every value, by name.
- * @throws INVALID_MODEL as {@link inferNode}; also when a declared shape contradicts the inferred one.
+ * @throws INVALID_MODEL as {@link inferNode}. Declarations that contradict what is inferred are passed over.
  */
 export function inferGraph(
   graph: Graph,
@@ -125,18 +127,34 @@ function settledOutputs(
   const infoFor = (i: number): ValueInfo | undefined => declared.get(node.outputs[i]!);
   try {
     const out = inferNode(node, inputs, around);
-    const outputs = out.map((of, i) => (infoFor(i) ? refined(of, infoFor(i)!) : of));
+    const outputs = out.map((of, i) => (infoFor(i) ? settled(of, infoFor(i)!, node, around) : of));
     around.visit?.(node, inputs, outputs);
     return outputs;
   } catch (error) {
     const known = named(error, node);
-    if (!around.failed || !(known instanceof SanderlingError)) throw known;
+    if (!around.failed || !(known instanceof SanderlingError) || known.code === 'TOO_LARGE') throw known;
     around.failed(node, known);
     return node.outputs.map((_, i) => (infoFor(i) ? factOfInfo(infoFor(i)!) : unknownFact));
   }
 }
 
-/** A fact completed by what is declared. */
+/** What a node makes, completed by what is declared of it; where the two contradict each other, declarations are wrong. */
+function settled(of: Fact, info: ValueInfo, node: Node, { contradicted }: Surroundings): Fact {
+  const types = of.dtype !== 'undefined' && info.dtype !== 'undefined' && of.dtype !== info.dtype;
+  try {
+    if (types) mismatch(`makes ${of.dtype}`);
+    return refined(of, info);
+  } catch (error) {
+    if (!(error instanceof SanderlingError)) throw error;
+    contradicted?.(
+      node,
+      `"${info.name}" is declared as ${info.dtype}${shapeText(info.shape)} and is ${of.dtype}${shapeText(of.shape)}`,
+    );
+    return of;
+  }
+}
+
+/** A fact completed by what is declared. @throws INVALID_MODEL when they contradict each other. */
 function refined(of: Fact, info: ValueInfo): Fact {
   if (of.type || info.type) return of.type ? of : factOfInfo(info);
   const dtype = of.dtype === 'undefined' ? info.dtype : of.dtype;
@@ -203,7 +221,7 @@ function boundGraph(graph: Graph, attributes: Node['attributes']): Graph {
 
 /**
  * Infers a whole model: the facts of every value of the main graph.
- * @throws INVALID_MODEL naming the node, for inputs that cannot go together or a declaration that contradicts them.
+ * @throws INVALID_MODEL naming the node, for inputs that cannot go together.
  */
 export function inferModel(model: Model): ReadonlyMap<string, Fact> {
   const around = { opsets: model.opsets, functions: model.functions, outer: () => undefined };

@@ -5,13 +5,13 @@ import { plans, type FieldPlan, type Message, type MessageName } from './schema.
 
 /** Limits of one reading. */
 export interface ReadLimits {
-  /** Messages and repeated strings in all. @default 4,000,000 */
+  /** Messages and repeated strings in all. @default 2,000,000 */
   readonly items: number;
   /** Messages within messages. @default 96 */
   readonly depth: number;
 }
 
-export const defaultLimits: ReadLimits = { items: 4_000_000, depth: 96 };
+export const defaultLimits: ReadLimits = { items: 2_000_000, depth: 96 };
 
 /**
  * Reads one message.

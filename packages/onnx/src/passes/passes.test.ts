@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { createRandom } from '@sanderling/kit';
+import { describe, expect, test } from 'vitest';
+import {
+  checkModel,
+  compose,
+  decodeModel,
+  foldBatchNorm,
+  foldConstants,
+  foldShapes,
+  GraphBuilder,
+  inlineFunctions,
+  modelOf,
+  openSession,
+  pruneDead,
+  removeNoOps,
+  sortNodes,
+  tensorOf,
+  type Model,
+  type RunTensor,
+  type Value,
+} from '../index.ts';
+
+const random = createRandom(11, 'passes');
+const values = (count: number, least = -1): number[] => Array.from({ length: count }, () => random.uniform(least, 1));
+const weight = (b: GraphBuilder, name: string, dims: number[], least?: number): Value =>
+  b.initializer(
+    name,
+    tensorOf(
+      'float32',
+      dims,
+      values(
+        dims.reduce((x, y) => x * y, 1),
+        least,
+      ),
+    ),
+  );
+const feed = (dims: number[]): RunTensor => ({
+  dtype: 'float32',
+  dims,
+  data: Float32Array.from(values(dims.reduce((x, y) => x * y, 1))),
+});
+
+async function run(model: Model, x: RunTensor): Promise<Float32Array> {
+  expect(checkModel(model)).toEqual([]);
+  await using session = await openSession(model, { optimisation: 'disabled' });
+  return (await session.run({ x }))['y']!.data as Float32Array;
+}
+
+async function expectSame(before: Model, after: Model, x: RunTensor): Promise<void> {
+  const [a, b] = [await run(before, x), await run(after, x)];
+  expect(b.length).toBe(a.length);
+  for (const [i, value] of a.entries()) expect(Math.abs(b[i]! - value)).toBeLessThan(1e-5 * (1 + Math.abs(value)));
+}
+
+const operators = (model: Model): string[] => model.graph.nodes.map(({ opType }) => opType);
+const norm = (b: GraphBuilder, x: Value, channels: number): Value =>
+  b.op('BatchNormalization', [
+    x,
+    weight(b, `${x.name}.g`, [channels]),
+    weight(b, `${x.name}.b`, [channels]),
+    weight(b, `${x.name}.m`, [channels]),
+    weight(b, `${x.name}.v`, [channels], 0.1),
+  ]);
+
+describe('foldBatchNorm', () => {
+  test('into a grouped convolution with bias, a transposed one, and both layouts of Gemm', async () => {
+    const b = new GraphBuilder('bn');
+    const x = b.input('x', 'float32', ['n', 4, 8, 8]);
+    const conv = norm(b, b.op('Conv', [x, weight(b, 'w1', [6, 2, 3, 3]), weight(b, 'b1', [6])], { group: 2 }), 6);
+    const up = norm(
+      b,
+      b.op('ConvTranspose', [b.op('Relu', [conv]), weight(b, 'w2', [6, 2, 2, 2])], { group: 2, strides: [2, 2] }),
+      4,
+    );
+    const flat = b.op('ReduceMean', [up, b.int64([2, 3])], { keepdims: 0 });
+    const dense = norm(b, b.op('Gemm', [flat, weight(b, 'w3', [4, 5]), weight(b, 'b3', [5])], { beta: 0.5 }), 5);
+    b.output('y', norm(b, b.op('Gemm', [dense, weight(b, 'w4', [3, 5])], { transB: 1 }), 3));
+    const before = modelOf(b.build());
+    const after = foldBatchNorm(before);
+    expect(operators(after)).not.toContain('BatchNormalization');
+    await expectSame(before, after, feed([2, 4, 8, 8]));
+  });
+
+  test('not where the convolution has another reader', () => {
+    const b = new GraphBuilder('shared');
+    const x = b.input('x', 'float32', [1, 1, 4, 4]);
+    const conv = b.op('Conv', [x, weight(b, 'w', [1, 1, 1, 1])]);
+    b.output('y', b.op('Add', [norm(b, conv, 1), conv]));
+    const model = modelOf(b.build());
+    expect(operators(foldBatchNorm(model))).toEqual(operators(model));
+  });
+});
+
+describe('folding', () => {
+  test('shape arithmetic disappears without the runtime', async () => {
+    const b = new GraphBuilder('shapes');
+    const x = b.input('x', 'float32', [2, 3, 4]);
+    const rows = b.op('Gather', [b.op('Shape', [x]), b.int64([0])]);
+    const y = b.op('Reshape', [x, b.op('Concat', [rows, b.op('Mul', [b.int64([3]), b.int64([4])])], { axis: 0 })]);
+    b.output('y', y);
+    const before = modelOf(b.build());
+    const after = foldShapes(before);
+    expect(operators(after)).toEqual(['Reshape']);
+    await expectSame(before, after, feed([2, 3, 4]));
+  });
+
+  test('whatever depends on constants only is computed once; random numbers are not', async () => {
+    const b = new GraphBuilder('constants');
+    const x = b.input('x', 'float32', ['n', 3]);
+    const w = b.op('Exp', [b.op('Transpose', [weight(b, 'w', [5, 3])])]);
+    b.output('y', b.op('MatMul', [x, w]));
+    b.output('noise', b.op('RandomNormal', [], { shape: [2] }));
+    const before = modelOf(b.build());
+    const after = await foldConstants()(before);
+    expect(operators(after).sort()).toEqual(['MatMul', 'RandomNormal']);
+    expect(after.graph.initializers.size).toBe(1);
+    await expectSame(before, after, feed([4, 3]));
+    expect(operators(await foldConstants({ maxBytes: 10 })(before))).toContain('Exp');
+  });
+});
+
+describe('clearing', () => {
+  test('dead nodes, idle nodes and unused weights go; the order is mended; passes compose', async () => {
+    const b = new GraphBuilder('clutter');
+    const x = b.input('x', 'float32', [2]);
+    weight(b, 'unused', [100]);
+    b.op('Neg', [x]);
+    const kept = b.op('Identity', [b.op('Dropout', [b.op('Identity', [x])])]);
+    const y = b.op('Sqrt', [b.op('Abs', [kept])]);
+    b.output('y', b.op('Identity', [y]));
+    const before = modelOf(b.build());
+    const shuffled = { ...before, graph: { ...before.graph, nodes: before.graph.nodes.toReversed() } };
+    const after = await compose(sortNodes, removeNoOps, pruneDead)(shuffled);
+    expect(operators(after)).toEqual(['Abs', 'Sqrt']);
+    expect(after.graph.initializers.size).toBe(0);
+    await expectSame(before, after, feed([2]));
+  });
+
+  test('values that a body reads are kept and follow renamings', async () => {
+    const b = new GraphBuilder('captured');
+    const x = b.input('x', 'float32', [3]);
+    const same = b.op('Identity', [b.op('Abs', [x])]);
+    const [yes, no] = [b.subgraph('yes'), b.subgraph('no')];
+    yes.output(yes.op('Neg', [same]));
+    no.output(no.op('Add', [same, x]));
+    const test = b.op('Greater', [b.op('ReduceSum', [x], { keepdims: 0 }), b.scalar(1000)]);
+    b.output('y', b.op('If', [test], { then_branch: yes.graph(), else_branch: no.graph() }));
+    const before = modelOf(b.build());
+    const after = await compose(removeNoOps, pruneDead)(before);
+    expect(operators(after)).not.toContain('Identity');
+    await expectSame(before, after, feed([3]));
+  });
+
+  test('functions are inlined with their attributes, and compute the same', async () => {
+    const model = decodeModel(readFileSync(new URL('../fixtures/everything.onnx', import.meta.url)));
+    const flat = inlineFunctions(model);
+    expect(flat.functions).toEqual([]);
+    expect(operators(flat)).toEqual(['Constant', 'Add', 'Mul', 'Mul', 'If']);
+    expect(checkModel(flat)).toEqual([]);
+    const x = feed([2, 3]);
+    const flag: RunTensor = { dtype: 'bool', dims: [], data: Uint8Array.of(0) };
+    await using before = await openSession(model);
+    await using after = await openSession(flat);
+    expect((await after.run({ x, flag }))['y']!.data).toEqual((await before.run({ x, flag }))['y']!.data);
+  });
+});
