@@ -7,17 +7,17 @@ const fixture = JSON.parse(readFileSync(new URL('fixtures/schedules.json', impor
   Record<'stepDecay' | 'cosine' | 'warmUp' | 'oneCycle', readonly number[]>
 > & { readonly plateau: { readonly losses: readonly number[]; readonly after: readonly number[] } };
 
-const same = (schedule: Schedule, want: readonly number[]) => {
-  for (const [step, rate] of want.entries()) expect(schedule(step, [])).toBeCloseTo(rate, 12);
-};
-
 describe('schedules', () => {
-  test('stepDecay', () => same(stepDecay(0.1, { every: 4, factor: 0.5 }), fixture.stepDecay));
-  test('cosine', () => same(cosine(0.1, { steps: 10, floor: 0.01 }), fixture.cosine));
+  test.each([
+    ['stepDecay', stepDecay(0.1, { every: 4, factor: 0.5 })],
+    ['cosine', cosine(0.1, { steps: 10, floor: 0.01 })],
+    ['warmUp', warmUp(0.1, { steps: 5, from: 0.2 })],
+    ['oneCycle', oneCycle(0.1, { steps: 20 })],
+  ] as const)('%s', (name, schedule: Schedule) => {
+    for (const [step, rate] of fixture[name].entries()) expect(schedule(step, [])).toBeCloseTo(rate, 12);
+  });
   test('cosine stays at its floor', () =>
     expect(cosine(0.1, { steps: 10, floor: 0.01 })(99, [])).toBeCloseTo(0.01, 12));
-  test('warmUp', () => same(warmUp(0.1, { steps: 5, from: 0.2 }), fixture.warmUp));
-  test('oneCycle', () => same(oneCycle(0.1, { steps: 20 }), fixture.oneCycle));
   test('plateau', () => {
     const { losses, after } = fixture.plateau;
     const schedule = plateau(0.1, { factor: 0.5, patience: 2 });
