@@ -23,3 +23,16 @@ export {
 } from './residual-monitor.ts';
 export { residualReference, type ResidualReference } from './residual-reference.ts';
 export { alertScore, driftRatio, driftScore } from './score.ts';
+export { rowsFrom, type Rows } from './vector/rows.ts';
+export type { VectorDetector, VectorDetectorState } from './vector/vector-detector.ts';
+export {
+  createVectorDetector,
+  isVectorDetectorName,
+  restoreVectorDetector,
+  twoSampleTest,
+  vectorDetectorNames,
+  vectorDetectors,
+  type TwoSampleResult,
+  type VectorDetectorName,
+  type VectorDetectorRow,
+} from './vector/vector-detectors.ts';
