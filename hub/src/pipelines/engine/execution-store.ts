@@ -1,0 +1,398 @@
+// Executions in the database. Every change of state and its event are one transaction.
+import { newId, SanderlingError, type Clock } from '@sanderling/kit';
+import type { Execution, ExecutionLog, ProjectSpec } from '@sanderling/wire';
+import type { Kysely, Selectable } from 'kysely';
+import type { EventLog } from '../../events/index.ts';
+import { defaultPageItems, tables, toPage, type Database, type Page, type PageQuery } from '../../store/index.ts';
+import type { PipelineTables } from '../tables.ts';
+import type { AnyStep, LogLevel, Outputs } from './pipeline.ts';
+
+/** What an execution is to do: stored with it, so that a restarted hub derives the same pipeline. */
+export interface ExecutionRequest {
+  readonly spec: ProjectSpec;
+  readonly actions: readonly ('retrain' | 'gate' | 'roll-out')[];
+  /** Time of the first reading behind an alarm, milliseconds; null without one. */
+  readonly freshFrom: number | null;
+  /** Takes nothing from earlier executions. */
+  readonly ignoreCache: boolean;
+}
+
+/** A new execution. */
+export interface NewExecution {
+  readonly project: string;
+  readonly pipeline: string;
+  readonly trigger: string;
+  readonly automation: number | null;
+  readonly request: ExecutionRequest;
+  readonly steps: readonly AnyStep[];
+}
+
+/** An execution that was claimed. */
+export interface ClaimedExecution {
+  readonly id: string;
+  readonly project: string;
+  readonly trigger: string;
+  readonly request: ExecutionRequest;
+  readonly cancelRequested: boolean;
+}
+
+export type ExecutionEnd = 'succeeded' | 'stopped' | 'failed' | 'cancelled';
+export type StepEnd = 'succeeded' | 'stopped' | 'failed' | 'cancelled';
+export type StepRow = Selectable<PipelineTables['execution_step']>;
+
+/** Executions of a project that may wait; the next is refused. */
+const mostQueued = 10;
+/** Lines of an execution's log; older ones are dropped. */
+const mostLogLines = 2000;
+const longestLine = 2000;
+
+/** Where executions live. */
+export class ExecutionStore {
+  readonly #db: Kysely<PipelineTables>;
+  readonly #events: EventLog;
+  readonly #clock: Clock;
+
+  constructor(database: Database, events: EventLog, clock: Clock) {
+    this.#db = tables<PipelineTables>(database);
+    this.#events = events;
+    this.#clock = clock;
+  }
+
+  /** Queues an execution. A queued one of the same automation is replaced. @throws LIMIT_REACHED when ten wait already */
+  async queue(execution: NewExecution): Promise<string> {
+    const { project, pipeline, trigger, automation, request, steps } = execution;
+    const id = newId('exe', this.#clock);
+    await this.#db.transaction().execute(async (tx) => {
+      const waiting = await tx
+        .selectFrom('execution')
+        .select(['id', 'automation'])
+        .where('project', '=', project)
+        .where('state', '=', 'queued')
+        .execute();
+      const replaced = automation === null ? [] : waiting.filter((other) => other.automation === automation);
+      for (const other of replaced) await this.#end(tx, other.id, 'cancelled', 'a newer trigger took its place');
+      if (waiting.length - replaced.length >= mostQueued)
+        throw new SanderlingError('LIMIT_REACHED', `${mostQueued} executions of ${project} wait already`, {
+          fix: 'cancel one, or wait',
+        });
+      await tx
+        .insertInto('execution')
+        .values({
+          id,
+          project,
+          pipeline,
+          trigger,
+          automation,
+          state: 'queued',
+          reason: null,
+          request: JSON.stringify(request),
+          cancel_requested: 0,
+          created_at: this.#clock.now(),
+          started_at: null,
+          ended_at: null,
+        })
+        .execute();
+      await tx
+        .insertInto('execution_step')
+        .values(steps.map((step, position) => newStepRow(id, step, position)))
+        .execute();
+      await this.#tell(tx, id, 'execution.queued', { trigger, steps: steps.map(({ name }) => name) });
+    });
+    return id;
+  }
+
+  /** Puts executions that a killed hub left running back into the queue, where they are first. */
+  async recover(): Promise<void> {
+    await this.#db.updateTable('execution').set({ state: 'queued' }).where('state', '=', 'running').execute();
+  }
+
+  /** Takes the oldest execution that may run: one at a time of a project. */
+  async claim(): Promise<ClaimedExecution | undefined> {
+    const now = this.#clock.now();
+    return this.#db.transaction().execute(async (tx) => {
+      const row = await this.#take(tx, now);
+      if (row === undefined) return undefined;
+      const data = { trigger: row.trigger, pipeline: row.pipeline, resumed: row.started_at !== now };
+      await this.#tell(tx, row.id, 'execution.started', data);
+      const request = JSON.parse(row.request) as ExecutionRequest;
+      const { id, project, trigger, cancel_requested } = row;
+      return { id, project, trigger, request, cancelRequested: cancel_requested === 1 };
+    });
+  }
+
+  #take(tx: Kysely<PipelineTables>, now: number): Promise<Selectable<PipelineTables['execution']> | undefined> {
+    return tx
+      .updateTable('execution')
+      .set((e) => ({ state: 'running', started_at: e.fn.coalesce('started_at', e.val(now)) }))
+      .where('id', '=', (query) =>
+        query
+          .selectFrom('execution as next')
+          .select('next.id')
+          .where('next.state', '=', 'queued')
+          .where((e) =>
+            e.not(
+              e.exists(
+                e
+                  .selectFrom('execution as other')
+                  .select('other.id')
+                  .whereRef('other.project', '=', 'next.project')
+                  .where('other.state', '=', 'running'),
+              ),
+            ),
+          )
+          .orderBy('next.id')
+          .limit(1),
+      )
+      .returningAll()
+      .executeTakeFirst();
+  }
+
+  /** Asks for an execution's end; a queued one ends at once. @returns its state before. @throws NOT_FOUND */
+  async requestCancel(id: string): Promise<string> {
+    return this.#db.transaction().execute(async (tx) => {
+      const row = await tx.selectFrom('execution').select('state').where('id', '=', id).executeTakeFirst();
+      if (row === undefined) throw missing(id);
+      if (row.state === 'queued') await this.#end(tx, id, 'cancelled', 'cancelled before it began');
+      if (row.state === 'running')
+        await tx.updateTable('execution').set({ cancel_requested: 1 }).where('id', '=', id).execute();
+      return row.state;
+    });
+  }
+
+  /** Ends an execution; steps that have not run are skipped. */
+  async end(id: string, state: ExecutionEnd, reason: string | null): Promise<void> {
+    await this.#db.transaction().execute((tx) => this.#end(tx, id, state, reason));
+  }
+
+  /** @throws NOT_FOUND */
+  async get(id: string): Promise<Execution> {
+    const row = await this.#db.selectFrom('execution').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) throw missing(id);
+    const [execution] = await this.#withSteps([row]);
+    return execution!;
+  }
+
+  /** Executions, newest first. */
+  async list(query: PageQuery & { readonly project?: string } = {}): Promise<Page<Execution>> {
+    const { limit = defaultPageItems, cursor, project } = query;
+    let select = this.#db
+      .selectFrom('execution')
+      .selectAll()
+      .orderBy('id', 'desc')
+      .limit(limit + 1);
+    if (project !== undefined) select = select.where('project', '=', project);
+    if (cursor !== undefined) select = select.where('id', '<', cursor);
+    const executions = await this.#withSteps(await select.execute());
+    return toPage(executions, limit, { item: (execution) => execution, cursor: (execution) => execution.id });
+  }
+
+  /** The newest lines of an execution's log, oldest first. @throws NOT_FOUND */
+  async log(id: string): Promise<ExecutionLog> {
+    await this.get(id);
+    const rows = await this.#db
+      .selectFrom('execution_log')
+      .select(['time', 'step', 'level', 'text'])
+      .where('execution', '=', id)
+      .orderBy('seq', 'desc')
+      .limit(mostLogLines)
+      .execute();
+    return { lines: rows.reverse().map((row) => ({ ...row, level: row.level as LogLevel })) };
+  }
+
+  async writeLog(id: string, step: string, line: { readonly level: LogLevel; readonly text: string }): Promise<void> {
+    const text = line.text.slice(0, longestLine);
+    await this.#db
+      .insertInto('execution_log')
+      .values({ execution: id, step, time: this.#clock.now(), level: line.level, text })
+      .execute();
+    const oldest = await this.#db
+      .selectFrom('execution_log')
+      .select('seq')
+      .where('execution', '=', id)
+      .orderBy('seq', 'desc')
+      .offset(mostLogLines)
+      .limit(1)
+      .executeTakeFirst();
+    if (oldest !== undefined)
+      await this.#db.deleteFrom('execution_log').where('execution', '=', id).where('seq', '<=', oldest.seq).execute();
+  }
+
+  /** The steps by position; those that a killed hub left running wait again. */
+  async steps(id: string): Promise<StepRow[]> {
+    await this.#db
+      .updateTable('execution_step')
+      .set({ state: 'waiting' })
+      .where('execution', '=', id)
+      .where('state', '=', 'running')
+      .execute();
+    return this.#db.selectFrom('execution_step').selectAll().where('execution', '=', id).orderBy('position').execute();
+  }
+
+  /** @returns the number of the attempt, from 1, crashes counted. */
+  async startStep(id: string, step: string): Promise<number> {
+    return this.#db.transaction().execute(async (tx) => {
+      const row = await tx
+        .updateTable('execution_step')
+        .set((e) => ({
+          state: 'running',
+          attempt: e('attempt', '+', 1),
+          progress: null,
+          started_at: this.#clock.now(),
+          ended_at: null,
+        }))
+        .where('execution', '=', id)
+        .where('name', '=', step)
+        .returning('attempt')
+        .executeTakeFirstOrThrow();
+      await this.#tell(tx, id, 'step.started', { step, attempt: row.attempt });
+      return row.attempt;
+    });
+  }
+
+  async progress(id: string, step: string, at: { readonly share: number; readonly message: string }): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
+      await tx
+        .updateTable('execution_step')
+        .set({ progress: at.share, message: at.message })
+        .where('execution', '=', id)
+        .where('name', '=', step)
+        .where('state', '=', 'running')
+        .execute();
+      await this.#tell(tx, id, 'step.progress', { step, progress: at.share, message: at.message });
+    });
+  }
+
+  async endStep(
+    id: string,
+    step: string,
+    end: {
+      readonly state: StepEnd;
+      readonly message: string | null;
+      readonly outputs: Outputs;
+      readonly cacheKey: string | null;
+    },
+  ): Promise<void> {
+    const { state, message, outputs, cacheKey } = end;
+    const text = JSON.stringify(outputs);
+    const now = this.#clock.now();
+    await this.#db.transaction().execute(async (tx) => {
+      const row = await tx
+        .updateTable('execution_step')
+        .set({
+          state,
+          message,
+          outputs: text,
+          cache_key: cacheKey,
+          ended_at: now,
+          ...(state === 'succeeded' ? { progress: 1 } : {}),
+        })
+        .where('execution', '=', id)
+        .where('name', '=', step)
+        .returning('started_at')
+        .executeTakeFirstOrThrow();
+      if (cacheKey !== null && state === 'succeeded')
+        await tx
+          .insertInto('step_cache')
+          .values({ cache_key: cacheKey, execution: id, outputs: text, created_at: now })
+          .onConflict((conflict) => conflict.column('cache_key').doNothing())
+          .execute();
+      const seconds = (now - (row.started_at ?? now)) / 1000;
+      await this.#tell(tx, id, 'step.finished', { step, state, message, seconds });
+    });
+  }
+
+  /** What an earlier execution's step with this key gave. */
+  async cached(key: string): Promise<{ readonly execution: string; readonly outputs: Outputs } | undefined> {
+    const row = await this.#db
+      .selectFrom('step_cache')
+      .select(['execution', 'outputs'])
+      .where('cache_key', '=', key)
+      .executeTakeFirst();
+    return row === undefined ? undefined : { execution: row.execution, outputs: JSON.parse(row.outputs) as Outputs };
+  }
+
+  async #end(tx: Kysely<PipelineTables>, id: string, state: ExecutionEnd, reason: string | null): Promise<void> {
+    const now = this.#clock.now();
+    await tx
+      .updateTable('execution_step')
+      .set({ state: 'skipped' })
+      .where('execution', '=', id)
+      .where('state', 'in', ['waiting', 'running'])
+      .execute();
+    const row = await tx
+      .updateTable('execution')
+      .set({ state, reason, ended_at: now })
+      .where('id', '=', id)
+      .returning(['started_at', 'trigger'])
+      .executeTakeFirstOrThrow();
+    const seconds = row.started_at === null ? 0 : (now - row.started_at) / 1000;
+    await this.#tell(tx, id, 'execution.finished', { state, reason, seconds, trigger: row.trigger });
+  }
+
+  async #tell(tx: Kysely<PipelineTables>, id: string, type: string, data: Outputs): Promise<void> {
+    const row = await tx.selectFrom('execution').select('project').where('id', '=', id).executeTakeFirstOrThrow();
+    await this.#events.append({ type, project: row.project, subject: id, data }, tx);
+  }
+
+  async #withSteps(rows: readonly Selectable<PipelineTables['execution']>[]): Promise<Execution[]> {
+    if (rows.length === 0) return [];
+    const ids = rows.map((row) => row.id);
+    const steps = await this.#db
+      .selectFrom('execution_step')
+      .selectAll()
+      .where('execution', 'in', ids)
+      .orderBy('position')
+      .execute();
+    return rows.map((row) =>
+      toExecution(
+        row,
+        steps.filter((step) => step.execution === row.id),
+      ),
+    );
+  }
+}
+
+function newStepRow(execution: string, step: AnyStep, position: number): PipelineTables['execution_step'] {
+  return {
+    execution,
+    name: step.name,
+    position,
+    after: JSON.stringify(step.after),
+    state: 'waiting',
+    attempt: 0,
+    started_at: null,
+    ended_at: null,
+    message: null,
+    progress: null,
+    cache_key: null,
+    outputs: '{}',
+  };
+}
+
+function toExecution(row: Selectable<PipelineTables['execution']>, steps: readonly StepRow[]): Execution {
+  return {
+    id: row.id,
+    project: row.project,
+    pipeline: row.pipeline,
+    trigger: row.trigger,
+    state: row.state as Execution['state'],
+    reason: row.reason,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    steps: steps.map((step) => ({
+      name: step.name,
+      state: step.state as Execution['steps'][number]['state'],
+      attempt: step.attempt,
+      startedAt: step.started_at,
+      endedAt: step.ended_at,
+      message: step.message,
+      progress: step.progress,
+      outputs: JSON.parse(step.outputs) as Record<string, unknown>,
+    })),
+  };
+}
+
+function missing(id: string): SanderlingError {
+  return new SanderlingError('NOT_FOUND', `there is no execution ${id}`);
+}

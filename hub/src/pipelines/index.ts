@@ -1,0 +1,4 @@
+// Pipelines: executions of a project's training pipeline, and the automations that start them.
+export { Pipelines, type PipelineParts, type StartRequest } from './pipelines.ts';
+export type { DataSource, ProjectSource, TrainingPorts } from './ports.ts';
+export { migrations as pipelineMigrations } from './tables.ts';
