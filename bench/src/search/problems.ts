@@ -15,7 +15,7 @@ export interface Problem {
 /** Branin: minimum 0.397887. */
 export const branin: Problem = {
   name: 'Branin',
-  space: space({ x: float(-5, 10), y: float(0, 15) }) as Space<Point>,
+  space: space({ x: float(-5, 10), y: float(0, 15) }),
   goals: 1,
   costs: ({ x, y }) => {
     const bend = y! - (5.1 / (4 * Math.PI ** 2)) * x! ** 2 + (5 / Math.PI) * x! - 6;
@@ -86,5 +86,5 @@ function zdt(name: string, shape: (f: number, g: number) => number): Problem {
 }
 
 function unitCube(size: number): Space<Point> {
-  return space(Object.fromEntries(Array.from({ length: size }, (_, i) => [`x${i}`, float(0, 1)]))) as Space<Point>;
+  return space(Object.fromEntries(Array.from({ length: size }, (_, i) => [`x${i}`, float(0, 1)])));
 }
