@@ -15,6 +15,15 @@ interface Case {
   readonly aBetter: number;
 }
 
+interface Regression {
+  readonly actual: number[];
+  readonly predicted: number[];
+  readonly mae: number;
+  readonly rmse: number;
+  readonly mape: number;
+  readonly r2: number;
+}
+
 function load(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), 'utf8'));
 }
@@ -87,9 +96,7 @@ test("Student's t agrees with scipy, far into the tail", () => {
 });
 
 test('regression metrics agree with scikit-learn', () => {
-  const fixture = load<{ actual: number[]; predicted: number[]; mae: number; rmse: number; mape: number; r2: number }>(
-    'regression',
-  );
+  const fixture = load('regression') as Regression;
   const { actual, predicted } = fixture;
   expect(mae(actual, predicted)).toBeCloseTo(fixture.mae, 12);
   expect(rmse(actual, predicted)).toBeCloseTo(fixture.rmse, 12);
