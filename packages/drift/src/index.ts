@@ -36,3 +36,14 @@ export {
   type VectorDetectorName,
   type VectorDetectorRow,
 } from './vector/vector-detectors.ts';
+export { conceptNames, concepts, type ConceptFamily, type ConceptName } from './streams/concepts.ts';
+export { NaiveBayes } from './streams/learner.ts';
+export {
+  createStream,
+  driftKinds,
+  type DriftKind,
+  type DriftPoint,
+  type DriftStream,
+  type StreamOptions,
+  type StreamSample,
+} from './streams/stream.ts';
