@@ -31,6 +31,16 @@ export { angularMargin, tripletLoss, type MarginOptions } from './losses/margin.
 export { dice, generalisedIou } from './losses/overlap.ts';
 export { huber, logCosh, meanAbsoluteError, meanSquaredError, quantile, smoothL1 } from './losses/regression.ts';
 export { parameterCount, withInitializers, type Network } from './network.ts';
+export { Layers, type ConvolutionOptions, type RecurrentOptions } from './layers/layers.ts';
+export {
+  convolutionalAutoencoder,
+  denseAutoencoder,
+  type ConvolutionalAutoencoderOptions,
+  type DenseAutoencoderOptions,
+} from './networks/autoencoders.ts';
+export { depthwiseClassifier, type DepthwiseBlock, type DepthwiseOptions } from './networks/depthwise.ts';
+export { pictureClassifier, pictureEmbedding, type EmbeddingOptions, type PictureOptions } from './networks/picture.ts';
+export { maskNetwork, type MaskOptions } from './networks/mask.ts';
 export {
   forecasterCells,
   forecasterNetwork,
