@@ -94,6 +94,11 @@ export class Pipelines {
     return this.#store.get(id);
   }
 
+  /** The execution of a project with exactly this trigger, if there is one. */
+  findByTrigger(project: string, trigger: string): Promise<{ readonly id: string } | undefined> {
+    return this.#store.findByTrigger(project, trigger);
+  }
+
   /** Executions, newest first. */
   list(query: PageQuery & { readonly project?: string } = {}): Promise<Page<Execution>> {
     return this.#store.list(query);

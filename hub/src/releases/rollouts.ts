@@ -120,6 +120,18 @@ export class Rollouts {
     return toPage(rollouts, limit, { item: toRollout, cursor: (rollout) => rollout.id });
   }
 
+  /** Version of the newest roll-out that is under way or has succeeded. */
+  async newestVersion(project: string): Promise<number | undefined> {
+    const row = await this.#db
+      .selectFrom('rollout')
+      .select('version')
+      .where('project', '=', project)
+      .where('state', 'in', ['running', 'succeeded'])
+      .orderBy('id', 'desc')
+      .executeTakeFirst();
+    return row?.version;
+  }
+
   /** Stops a roll-out where it stands: unfinished devices go back. @throws NOT_FOUND, CONFLICT when it has ended */
   async cancel(id: string): Promise<Rollout> {
     const { project } = await this.#stored(id);
@@ -158,7 +170,8 @@ export class Rollouts {
       .executeTakeFirst();
     if (row === undefined) return;
     await this.#change(row.id, row.project, ({ plan }, around) => {
-      const observed = observe(plan, device, seen, around.now);
+      const offeredAt = plan.members.find((member) => member.device === device)?.offeredAt ?? 0;
+      const observed = event.time < offeredAt ? plan : observe(plan, device, seen, around.now);
       return advance(observed, around);
     });
   }

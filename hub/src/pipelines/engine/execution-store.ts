@@ -172,6 +172,17 @@ export class ExecutionStore {
     return execution!;
   }
 
+  /** The execution of a project with exactly this trigger. */
+  findByTrigger(project: string, trigger: string): Promise<{ readonly id: string } | undefined> {
+    return this.#db
+      .selectFrom('execution')
+      .select('id')
+      .where('project', '=', project)
+      .where('trigger', '=', trigger)
+      .orderBy('id', 'desc')
+      .executeTakeFirst();
+  }
+
   /** Executions, newest first. */
   async list(query: PageQuery & { readonly project?: string } = {}): Promise<Page<Execution>> {
     const { limit = defaultPageItems, cursor, project } = query;

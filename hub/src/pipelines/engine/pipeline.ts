@@ -41,7 +41,7 @@ export interface AnyStep extends Required<Pick<Step<never, Outputs>, 'attempts' 
 const hourMs = 3_600_000;
 
 /** A pipeline under construction and when done; steps are named once, after the steps that they need. */
-export class Pipeline<S extends Record<string, Outputs> = Record<never, Outputs>> {
+export class Pipeline<S extends object = object> {
   readonly name: string;
   readonly steps: readonly AnyStep[];
 
