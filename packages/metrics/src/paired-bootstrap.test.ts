@@ -1,5 +1,6 @@
 import { createRandom, SanderlingError } from '@sanderling/kit';
 import { describe, expect, test } from 'vitest';
+import { bestBlockLength } from './block-length.ts';
 import { isBetterBy, isNotWorse, pairedBootstrap } from './index.ts';
 
 /** Errors whose neighbours resemble each other: x_t = correlation · x_{t−1} + noise. */
@@ -19,6 +20,26 @@ function normal(count: number, scale: number, seed: string): Float64Array {
   return Float64Array.from({ length: count }, () => scale * random.normal());
 }
 
+describe('block length from the data', () => {
+  // For x_t = ρ·x_{t−1} + noise the best length is (6ρ² / (1 − ρ²)²)^(1/3) · n^(1/3), from the definitions of Politis & White.
+  test.each([0.3, 0.6, 0.9])('tends to the closed form for a correlation of %d', (correlation) => {
+    const count = 4000;
+    const lengths = Array.from({ length: 31 }, (_, s) => bestBlockLength(autoregressive(count, correlation, `${s}`)));
+    const median = lengths.toSorted((a, b) => a - b)[15]!;
+    const closed = ((6 * correlation ** 2) / (1 - correlation ** 2) ** 2) ** (1 / 3) * Math.cbrt(count);
+    expect(Math.abs(median / closed - 1)).toBeLessThan(0.25);
+  });
+
+  test('is short for independent rows, one for constant ones, and never more than a third', () => {
+    expect(bestBlockLength(normal(2000, 1, 'independent'))).toBeLessThan(10);
+    expect(bestBlockLength(new Float64Array(50).fill(3))).toBe(1);
+    for (const count of [8, 9, 20, 100]) {
+      const trend = Float64Array.from({ length: count }, (_, i) => i);
+      expect(bestBlockLength(trend)).toBeLessThanOrEqual(count / 3);
+    }
+  });
+});
+
 describe('paired bootstrap', () => {
   test('agrees with the normal interval on independent differences', () => {
     const differences = normal(4000, 2, 'independent');
@@ -35,7 +56,7 @@ describe('paired bootstrap', () => {
   });
 
   test('blocks keep the interval honest on autocorrelated errors where single rows are much too sure', () => {
-    const covered = (blockLength: number | undefined): number => {
+    const covered = (blockLength: number | 'auto' | undefined): number => {
       let hits = 0;
       for (let s = 0; s < 200; s++) {
         const { low, high } = pairedBootstrap(autoregressive(1000, 0.6, `ar-${s}`), new Float64Array(1000), {
@@ -50,6 +71,7 @@ describe('paired bootstrap', () => {
     };
     expect(covered(1)).toBeLessThan(0.75);
     expect(covered(undefined)).toBeGreaterThan(0.84);
+    expect(covered('auto')).toBeGreaterThan(0.87);
     expect(covered(30)).toBeGreaterThan(0.89);
   });
 

@@ -1,6 +1,7 @@
 // Is model A better than model B on the same rows? Moving-block bootstrap of the paired difference (Künsch 1989): blocks of neighbouring
 // rows are drawn together, because errors in time order resemble their neighbours and drawing single rows would make intervals too narrow.
 import { createRandom, SanderlingError, type Random } from '@sanderling/kit';
+import { bestBlockLength } from './block-length.ts';
 import { checkPair, finite, type Series } from './series.ts';
 
 /** How a model's errors become one number, and back from the mean of the terms. */
@@ -17,8 +18,11 @@ export type BootstrapStatistic = keyof typeof statistics;
 export interface BootstrapOptions {
   /** @default 'mean-abs-difference' */
   readonly statistic?: BootstrapStatistic;
-  /** Rows in one block; 1 when the rows are independent. @default the whole number nearest to n^(1/3) (Hall, Horowitz & Jing 1995) */
-  readonly blockLength?: number;
+  /**
+   * Rows in one block; 1 when the rows are independent; 'auto' asks the data (Politis & White 2004) and is the safer choice for forecasts that overlap.
+   * @default the whole number nearest to n^(1/3) (Hall, Horowitz & Jing 1995)
+   */
+  readonly blockLength?: number | 'auto';
   /** @default 2000 */
   readonly resamples?: number;
   /** Share of resamples inside the interval. @default 0.95 */
@@ -61,7 +65,7 @@ const mostDraws = 2e9;
 export function pairedBootstrap(errorsA: Series, errorsB: Series, options: BootstrapOptions = {}): Comparison {
   checkPair(['errorsA', 'errorsB'], errorsA, errorsB);
   const count = errorsA.length;
-  const settings = settle(options, count);
+  const settings = settle(options, [errorsA, errorsB]);
   const { term, finish } = statistics[settings.statistic];
   const sumsA = runningSums(errorsA, term);
   const sumsB = runningSums(errorsB, term);
@@ -108,11 +112,12 @@ interface Settings {
   readonly seed: number | string;
 }
 
-function settle(options: BootstrapOptions, count: number): Settings {
+function settle(options: BootstrapOptions, errors: readonly [Series, Series]): Settings {
+  const count = errors[0].length;
   const { statistic = 'mean-abs-difference', resamples = 2000, confidence = 0.95, seed = 0 } = options;
-  const blockLength = options.blockLength ?? Math.max(1, Math.round(Math.cbrt(count)));
   if (!Object.hasOwn(statistics, statistic))
     throw invalid('statistic', statistic, `one of ${Object.keys(statistics).join(', ')}`);
+  const blockLength = blockLengthOf(options.blockLength, statistics[statistic].term, errors);
   if (!Number.isInteger(resamples) || resamples < 100) throw invalid('resamples', resamples, 'a whole number from 100');
   if (!(confidence > 0.5 && confidence < 1)) throw invalid('confidence', confidence, 'above 0.5 and below 1');
   if (!Number.isInteger(blockLength) || blockLength < 1)
@@ -126,6 +131,15 @@ function settle(options: BootstrapOptions, count: number): Settings {
   }
   if (resamples * (count / blockLength) > mostDraws) throw invalid('resamples', resamples, 'fewer for so many rows');
   return { statistic, blockLength, resamples, confidence, seed };
+}
+
+function blockLengthOf(
+  wanted: number | 'auto' | undefined,
+  term: (error: number) => number,
+  [a, b]: readonly [Series, Series],
+): number {
+  if (wanted === 'auto') return bestBlockLength(Float64Array.from(a, (error, i) => term(error) - term(b[i]!)));
+  return wanted ?? Math.max(1, Math.round(Math.cbrt(a.length)));
 }
 
 /** sums[i] is the sum of the first i terms, so that a block's sum is one subtraction. */
