@@ -95,6 +95,16 @@ describe('openSession', () => {
   });
 });
 
+test('a type that the binding cannot carry is refused before it aborts the process', async () => {
+  const b = new GraphBuilder('narrow');
+  const value = b.input('x', 'float32', ['n', 2]);
+  b.output('narrow', b.op('Cast', [value], { to: 22 }));
+  b.output('wide', b.op('Neg', [value]));
+  await using session = await openSession(modelOf(b.build()));
+  await expect(session.run({ x })).rejects.toMatchObject({ code: 'UNSUPPORTED', where: 'narrow' });
+  expect((await session.run({ x }, { outputs: ['wide'] }))['wide']!.data).toEqual(Float32Array.of(-1, -2));
+});
+
 describe('SessionCache', () => {
   test('loads equal models once, keeps a few unused and gives a limit', async () => {
     await using cache = new SessionCache({ idle: 1, limit: 2 });

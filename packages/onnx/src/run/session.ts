@@ -141,6 +141,9 @@ export class Session implements AsyncDisposable {
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Readonly<Record<string, RunTensor>>> {
     throwIfAborted(options.signal);
     if (this.#closed) throw new SanderlingError('UNAVAILABLE', 'the session is closed');
+    const wanted = new Set(options.outputs);
+    for (const info of this.outputs)
+      if (options.outputs === undefined || wanted.has(info.name)) checkCarried('output', info);
     const given = this.#feeds(feeds);
     try {
       const results = options.outputs
@@ -173,12 +176,31 @@ export class Session implements AsyncDisposable {
     for (const info of this.inputs) {
       const feed = feeds[info.name];
       if (feed === undefined) throw bad(info.name, 'is missing');
+      checkCarried('input', info);
       checkFeed(info, feed);
       given[info.name] = tensorOf(feed);
     }
     for (const name of Object.keys(feeds)) if (!given[name]) throw bad(name, 'is not an input of the model');
     return given;
   }
+}
+
+/** The types that the runtime's binding carries over. An output of another type (int4) would abort the whole process. */
+const carried: ReadonlySet<DataType> = new Set<DataType>(
+  'float32 float64 float16 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool string'.split(' ') as DataType[],
+);
+
+function checkCarried(what: 'input' | 'output', { name, dtype }: ValueInfo): void {
+  if (carried.has(dtype)) return;
+  const type = dtype === 'undefined' ? 'no tensor' : dtype;
+  throw new SanderlingError(
+    'UNSUPPORTED',
+    `the ${what} "${name}" is ${type}, which ONNX Runtime's binding for Node does not carry`,
+    {
+      where: name,
+      fix: 'cast it inside the model, or ask for other outputs',
+    },
+  );
 }
 
 const bad = (name: string, what: string): SanderlingError =>

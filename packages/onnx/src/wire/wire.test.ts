@@ -84,7 +84,7 @@ describe.skipIf(!vectors)('conformance models', () => {
       const feeds = feedsOf(name, model);
       const before = await tryRun(bytes, feeds);
       if (before === undefined) continue;
-      expect(await tryRun(encodeModel(model), feeds), name).toEqual(before);
+      expect({ name, out: await tryRun(encodeModel(model), feeds) }).toEqual({ name, out: before });
       ran += 1;
     }
     expect(ran).toBeGreaterThan(45);
@@ -168,7 +168,7 @@ describe('decoding', () => {
 
   test('tensors of every storage form have the values that Python wrote', () => {
     for (const dtype of ['float', 'double', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'int64', 'uint32', 'uint64'])
-      expect(toNumbers(tensor(`typed_${dtype}`)), dtype).toEqual([1, 2, 3, 100]);
+      expect([dtype, toNumbers(tensor(`typed_${dtype}`))]).toEqual([dtype, [1, 2, 3, 100]]);
     expect(toNumbers(tensor('typed_bool'))).toEqual([0, 1, 1, 0]);
     expect(Array.from(int64Data(tensor('typed_negative')))).toEqual([-1n, -(2n ** 63n), 2n ** 63n - 1n]);
     expect(toNumbers(tensor('typed_float16'))).toEqual([1.5, -2, 65504]);
@@ -203,15 +203,14 @@ describe('decoding', () => {
     const table = JSON.parse(Buffer.from(fixture('narrow-floats.json')).toString()) as Record<NarrowFloat, Row>;
     for (const name of Object.keys(narrowFloats) as NarrowFloat[]) {
       const { codes, values, numbers, rounded } = table[name];
-      expect(
-        codes.map((code) => fromNarrow(name, code)),
-        name,
-      ).toEqual(values.map(Number));
       const given = numbers.map((hex) => Buffer.from(hex, 'hex').readDoubleBE());
-      expect(
-        given.map((value) => fromNarrow(name, toNarrow(name, value))),
+      const decoded = codes.map((code) => fromNarrow(name, code));
+      const again = given.map((value) => fromNarrow(name, toNarrow(name, value)));
+      expect({ name, decoded, again }).toEqual({
         name,
-      ).toEqual(rounded.map((code) => fromNarrow(name, code)));
+        decoded: values.map(Number),
+        again: rounded.map((code) => fromNarrow(name, code)),
+      });
     }
   });
 
