@@ -5,6 +5,8 @@ import type { Clock } from '@sanderling/kit';
 import { accessMigrations, ApiKeys, loadHubKeys, type HubKeys } from './access/index.ts';
 import { Data, dataMigrations } from './data/index.ts';
 import { EventLog, eventMigrations } from './events/index.ts';
+import { Fleet, fleetMigrations } from './fleet/index.ts';
+import { Monitoring, monitoringMigrations } from './monitoring/index.ts';
 import { projectMigrations, Projects } from './projects/index.ts';
 import type { HubSettings } from './settings.ts';
 import { DiskBlobs, openDatabase, sqliteDialect, type Database } from './store/index.ts';
@@ -19,10 +21,19 @@ export interface Capabilities {
   readonly hubKeys: HubKeys;
   readonly projects: Projects;
   readonly data: Data;
+  readonly monitoring: Monitoring;
+  readonly fleet: Fleet;
 }
 
 /** Every capability's migrations. One line each. */
-const migrations = [eventMigrations, accessMigrations, projectMigrations, dataMigrations];
+const migrations = [
+  eventMigrations,
+  accessMigrations,
+  projectMigrations,
+  dataMigrations,
+  monitoringMigrations,
+  fleetMigrations,
+];
 
 /** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
 export async function openCapabilities(settings: HubSettings, clock: Clock): Promise<Capabilities> {
@@ -34,7 +45,17 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
   const keys = new ApiKeys(database, events, clock);
   const projects = new Projects(database, events, clock);
   const data = new Data(database, { blobs, events, projects, clock });
-  return { clock, database, blobs, events, keys, hubKeys, projects, data };
+  const monitoring = new Monitoring(database, clock);
+  const fleet = new Fleet(database, {
+    events,
+    clock,
+    releaseKey: hubKeys.release,
+    readings: data,
+    reports: monitoring,
+    projects,
+    maxWaiting: settings.limits.waitingDevices,
+  });
+  return { clock, database, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
 }
 
 /**
@@ -49,7 +70,8 @@ export async function startCapabilities(
   await capabilities.keys.ensureAdmin(adminKeyPath(settings));
   await capabilities.data.start();
   signal.throwIfAborted();
-  return { ended: ended(signal).then(() => capabilities.data.stop()) };
+  const background = [capabilities.monitoring.run(signal), ended(signal).then(() => capabilities.data.stop())];
+  return { ended: Promise.all(background).then(() => undefined) };
 }
 
 function ended(signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ export const hubSettings = z.strictObject({
   /** Address to listen on. Loopback until told otherwise. */
   host: z.string().min(1).max(255).default('127.0.0.1'),
   /** 0 takes any free port. */
-  port: z.int().min(0).max(65_535).default(7450),
+  port: z.int().min(0).max(65_535).default(7411),
   /** Folder of the hub's data. */
   data: z.string().min(1).default('.sanderling/hub'),
   limits: z
@@ -18,6 +18,8 @@ export const hubSettings = z.strictObject({
       uploadMb: z.number().positive().max(65_536).default(512),
       /** Most devices that wait for news at the same time. */
       waitingDevices: z.int().min(1).max(100_000).default(2000),
+      /** Failed attempts of one address before it has to wait; one is forgiven every three seconds. */
+      failedAttempts: z.int().min(1).max(1_000_000).default(20),
       /** Most clients that follow the events at the same time. */
       eventStreams: z.int().min(1).max(10_000).default(100),
     })

@@ -38,6 +38,7 @@ export class FailedAttempts {
   #level(address: string): number {
     const seen = this.#failures.get(address);
     if (seen === undefined) return 0;
-    return Math.max(0, seen.count - Math.floor((this.#clock.now() - seen.at) / this.#limits.forgiveMs));
+    const elapsed = Math.max(0, this.#clock.now() - seen.at);
+    return Math.max(0, seen.count - Math.floor(elapsed / this.#limits.forgiveMs));
   }
 }

@@ -36,6 +36,9 @@ const maxLineLength = 10_000;
 /** As far as JavaScript's dates go, milliseconds. */
 const maxTime = 8_640_000_000_000_000;
 
+/** A time of ISO 8601 that says its zone. */
+const zoned = /^\d{4}-\d\d-\d\dT[\d:.]{5,15}(Z|[+-]\d\d:\d\d)$/;
+
 /** How each format is read. */
 export const importFormats = {
   csv: readCsv,
@@ -103,12 +106,13 @@ function toMeasurement({ value, place }: Placed): Measurement {
     time?: unknown;
     value?: unknown;
   };
-  if (!Number.isSafeInteger(time) || Math.abs(time as number) > maxTime)
-    throw badReading(place, 'time', 'expected whole milliseconds since 1970-01-01 UTC');
+  const at = typeof time === 'string' && zoned.test(time) ? Date.parse(time) : time;
+  if (!Number.isSafeInteger(at) || Math.abs(at as number) > maxTime)
+    throw badReading(place, 'time', 'expected whole milliseconds since 1970-01-01 UTC, or ISO 8601 with a zone');
   if (!Number.isFinite(measured)) throw badReading(place, 'value', 'expected a finite number');
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw badReading(place, unknown.slice(0, 100), 'no such field');
-  return { time: time as number, value: measured as number };
+  return { time: at as number, value: measured as number };
 }
 
 function badReading(place: number, field: string, message: string): SanderlingError {

@@ -213,6 +213,15 @@ export const monitoringPoint = z.object({
   rollingError: z.number().nullable(),
   driftScore: z.number(),
   latencyP50Ms: z.number(),
+  latencyP99Ms: z.number(),
+  predictions: z.int(),
+  health: z.object({
+    residentMb: z.number(),
+    uptimeSeconds: z.number(),
+    outboxEntries: z.int(),
+    outboxDropped: z.int(),
+    diskFreeMb: z.number().nullable(),
+  }),
 });
 
 export const event = z.object({

@@ -1,16 +1,23 @@
 // The HTTP door put together: what holds for every request, then each capability's routes.
+import { SanderlingError } from '@sanderling/kit';
 import { hubTimeHeader } from '@sanderling/wire';
 import type { MiddlewareHandler } from 'hono';
 import { FailedAttempts } from '../../access/index.ts';
 import type { Capabilities } from '../../capabilities.ts';
 import type { HubSettings } from '../../settings.ts';
+import { agentRoutes, type ReleaseSource } from './agent-routes.ts';
 import { authenticate } from './authentication.ts';
 import { limitBodies, type BodyLimitOf } from './body-limit.ts';
 import { datasetsRoutes } from './datasets-routes.ts';
+import { devicesRoutes } from './devices-routes.ts';
+import { docsRoutes } from './docs-routes.ts';
 import type { HubEnv } from './environment.ts';
 import type { FailureLog } from './error-answers.ts';
+import { eventsRoutes } from './events-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { keysRoutes } from './keys-routes.ts';
+import { metricsRoutes } from './metrics-routes.ts';
+import { monitoringRoutes } from './monitoring-routes.ts';
 import { projectsRoutes } from './projects-routes.ts';
 import { readingsRoutes } from './readings-routes.ts';
 import { createRouter, type Router } from './router.ts';
@@ -27,23 +34,35 @@ export interface DoorOptions {
 
 const megabyte = 1 << 20;
 
+/** Until the releases are part of the hub. */
+const noReleases: ReleaseSource = { get: missing, bundle: missing };
+
+async function missing(): Promise<never> {
+  throw new SanderlingError('NOT_FOUND', 'there is no such release');
+}
+
 /** The application that answers every request. */
 export function createApp(capabilities: Capabilities, options: DoorOptions): Router {
   const app = createRouter();
-  const attempts = new FailedAttempts(capabilities.clock);
+  const attempts = new FailedAttempts(capabilities.clock, { burst: options.settings.limits.failedAttempts });
   app.use('*', everyAnswer(capabilities, options.tell));
   app.use('*', limitBodies(bodyLimits(options.settings)));
-  app.use('/api/*', authenticate(capabilities.keys, attempts));
+  for (const path of ['/api/*', '/metrics']) app.use(path, authenticate(capabilities.keys, attempts));
   app.route(
     '/',
     healthRoutes(options.version, async () => void (await capabilities.events.newest())),
   );
   for (const routes of apiRoutes(capabilities, options)) app.route('/', routes);
+  app.route(
+    '/',
+    agentRoutes({ fleet: capabilities.fleet, releases: noReleases, attempts, stopping: options.stopping }),
+  );
+  app.route('/', docsRoutes(app, options.version));
   return app;
 }
 
 /** The routes of each capability. One line each. */
-function apiRoutes(capabilities: Capabilities, { settings }: DoorOptions): readonly Router[] {
+function apiRoutes(capabilities: Capabilities, { settings, stopping }: DoorOptions): readonly Router[] {
   const { limits } = settings;
   return [
     keysRoutes(capabilities.keys),
@@ -54,16 +73,23 @@ function apiRoutes(capabilities: Capabilities, { settings }: DoorOptions): reado
       maxJsonBytes: limits.bodyMb * megabyte,
     }),
     datasetsRoutes(capabilities.data),
+    devicesRoutes(capabilities.fleet),
+    monitoringRoutes(capabilities.monitoring, capabilities.projects),
+    metricsRoutes(capabilities),
+    eventsRoutes({ events: capabilities.events, maxStreams: limits.eventStreams, stopping }),
   ];
 }
 
-/** Uploads of readings count for themselves; everything else is small. */
+/** Uploads of readings count for themselves; deliveries of a device's backlog are larger than the rest. */
 function bodyLimits({ limits }: HubSettings): BodyLimitOf {
-  return (method, path) =>
-    method === 'POST' && /^\/api\/v1\/projects\/[^/]+\/readings$/.test(path)
-      ? Number.POSITIVE_INFINITY
-      : limits.bodyMb * megabyte;
+  return (method, path) => {
+    if (method === 'POST' && /^\/api\/v1\/projects\/[^/]+\/readings$/.test(path)) return Number.POSITIVE_INFINITY;
+    return (path === '/agent/v1/deliver' ? Math.max(limits.bodyMb, deliverMb) : limits.bodyMb) * megabyte;
+  };
 }
+
+/** Megabytes of a delivery. */
+const deliverMb = 8;
 
 function everyAnswer(capabilities: Capabilities, tell: FailureLog): MiddlewareHandler<HubEnv> {
   return async (c, next) => {
