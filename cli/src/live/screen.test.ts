@@ -88,8 +88,7 @@ test('every line fits the terminal, whatever happened', () => {
         data: {
           finished: 3,
           trials: 24,
-          best: 0.123456,
-          bestParams: { cell: 'gru', hidden: 24, learningRate: 0.0123456 },
+          best: { validationMae: 0.123456, params: { cell: 'gru', hidden: 24, learningRate: 0.0123456 } },
         },
       },
     }),

@@ -270,19 +270,20 @@ function withSearchNote(story: Story, stage: Stage): Story {
 }
 
 function searchProgress(data: Readonly<Record<string, unknown>>, before: SearchProgress | null): SearchProgress {
-  const best = typeof data['best'] === 'number' ? data['best'] : (before?.best ?? null);
-  const params = data['bestParams'];
+  const best = data['best'] as { readonly validationMae?: number; readonly params?: object } | null | undefined;
   return {
     finished: Number(data['finished'] ?? 0),
-    trials: Number(data['trials'] ?? 0),
-    best,
-    bestParams:
-      typeof params === 'object' && params !== null
-        ? Object.entries(params)
-            .map(([name, value]) => `${name} ${shortNumber(value)}`)
-            .join(', ')
-        : (before?.bestParams ?? ''),
+    trials: Number(data['total'] ?? 0),
+    best: best?.validationMae ?? before?.best ?? null,
+    bestParams: best?.params === undefined ? (before?.bestParams ?? '') : paramsText(best.params),
   };
+}
+
+/** Parameters for one line; the whole words of the spec would not fit. */
+function paramsText(params: object): string {
+  return Object.entries(params)
+    .map(([name, value]) => (typeof value === 'string' ? value : `${name} ${shortNumber(value)}`))
+    .join(', ');
 }
 
 function shortNumber(value: unknown): string {
