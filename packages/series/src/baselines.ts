@@ -55,18 +55,24 @@ export function chooseSeason(grid: Grid, range: RowRange, shape: WindowShape): n
   const day = dayMs / grid.stepMs;
   const rows = range.to - range.from;
   const candidates = [day, 7 * day].filter((season) => Number.isInteger(season) && season > 1 && rows >= 2 * season);
-  const errors = candidates.map((season) => ({ season, mae: seasonalError(grid, range, { ...shape, season }) }));
-  return errors.filter(({ mae }) => Number.isFinite(mae)).sort((a, b) => a.mae - b.mae)[0]?.season;
+  // All candidates are judged on the same windows: those that have the longest season before them.
+  const starts = startsAfter(grid, { ...range, from: range.from + Math.max(0, ...candidates) - shape.window }, shape);
+  if (starts.length === 0) return candidates[0];
+  const actuals = actualsAt(grid, starts, shape);
+  const errors = candidates.map((season) => {
+    const forecasts = baselineForecasts('seasonal-naive', grid, { ...shape, starts, season });
+    return { season, mae: evaluateForecasts(forecasts, actuals).mae };
+  });
+  return errors.sort((a, b) => a.mae - b.mae)[0]?.season;
 }
 
-function seasonalError(grid: Grid, range: RowRange, shape: WindowShape & { readonly season: number }): number {
-  const empty = { from: range.to, to: range.to };
-  const { train } = windowStarts(grid, { ...shape, ranges: { train: range, validation: empty, test: empty } });
-  const stride = Math.max(1, Math.floor(train.length / 1000));
-  const starts = train.filter((start, i) => start + shape.window - range.from >= shape.season && i % stride === 0);
-  if (starts.length === 0) return Number.NaN;
-  const forecasts = baselineForecasts('seasonal-naive', grid, { ...shape, starts });
-  return evaluateForecasts(forecasts, actualsAt(grid, starts, shape)).mae;
+/** At most about a thousand windows within the rows. */
+function startsAfter(grid: Grid, { from, to }: RowRange, shape: WindowShape): Int32Array {
+  const train = { from: Math.max(0, from), to };
+  const empty = { from: to, to };
+  const all = windowStarts(grid, { ...shape, ranges: { train, validation: empty, test: empty } }).train;
+  const stride = Math.max(1, Math.floor(all.length / 1000));
+  return all.filter((_, i) => i % stride === 0);
 }
 
 function seasonalValue(values: Float64Array, last: number, row: number, season: number | undefined): number {

@@ -53,6 +53,7 @@ export class CellRing {
 
   /** A cell's mean; NaN without a reading. */
   mean(cell: number): number {
+    if (Number.isNaN(cell)) return Number.NaN;
     const slot = this.#slot(cell);
     return slot.cell === cell ? slot.sum / slot.count : Number.NaN;
   }

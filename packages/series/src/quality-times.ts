@@ -4,6 +4,11 @@ import { dayMs, hourMs, minuteMs, secondMs, type Reading } from './reading.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
+/** A count with its noun and verb. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** A duration for people. */
 export function durationText(ms: number): string {
   const units = [
@@ -46,7 +51,7 @@ export const timeChecks = {
       count: nonFinite,
       firstTime: odd[0]?.time,
       lastTime: odd[odd.length - 1]?.time,
-      message: `${nonFinite} readings (${percent(share)}) are NaN or infinite and are left out`,
+      message: `${counted(nonFinite, 'reading is', 'readings are')} NaN or infinite (${percent(share)}) and left out`,
     };
   },
 
@@ -60,7 +65,7 @@ export const timeChecks = {
       count: ahead.length,
       firstTime: ahead[0],
       lastTime: ahead[ahead.length - 1],
-      message: `${ahead.length} readings are dated up to ${durationText(ahead[ahead.length - 1]! - now!)} in the future`,
+      message: `${counted(ahead.length, 'reading is', 'readings are')} dated up to ${durationText(ahead[ahead.length - 1]! - now!)} in the future`,
     };
   },
 
@@ -75,7 +80,7 @@ export const timeChecks = {
       count: outOfOrder,
       firstTime: late.first,
       lastTime: late.last,
-      message: `${outOfOrder} readings (${percent(share)}) came after later ones and are put in order`,
+      message: `${counted(outOfOrder, 'reading', 'readings')} (${percent(share)}) came after later ones and will be put in order`,
     };
   },
 
@@ -103,7 +108,7 @@ export const timeChecks = {
       count: duplicates,
       firstTime: first,
       lastTime: last,
-      message: `${duplicates} readings have the time of another${conflicting > 0 ? `, ${conflicting} of them with another value` : ''}; the last one counts`,
+      message: `${counted(duplicates, 'reading has', 'readings have')} the time of another${conflicting > 0 ? `, ${conflicting} with another value` : ''}; the last one counts`,
     };
   },
 

@@ -1,5 +1,5 @@
 // The checks that look at values: outliers, sensors that are stuck or not connected, and units that cannot be right.
-import { durationText, whole } from './quality-times.ts';
+import { counted, durationText, whole } from './quality-times.ts';
 import type { Check, Finding } from './quality.ts';
 import { hampelDeviations, median, quantile, robustScale } from './robust.ts';
 
@@ -19,18 +19,19 @@ export const valueChecks = {
     if (values.length < 30) return undefined;
     const deviations = hampelDeviations(values, 5);
     const levelLimit = Math.max(10 * robustScale(deviations), 8 * resolution, 4 * robustScale(differences(values)));
-    const stepLimit = spikeLimit(values, resolution);
-    const odd = times.filter((_, i) => Math.abs(deviations[i]!) > levelLimit && isSpike(values, i, stepLimit));
+    const marks = spikes(values, spikeLimit(values, resolution));
+    const odd = times.filter((_, i) => marks[i] === 1 && Math.abs(deviations[i]!) > levelLimit);
     if (odd.length === 0) return undefined;
     const share = odd.length / values.length;
-    const found = `${odd.length} ${odd.length === 1 ? 'reading lies' : 'readings lie'} far from their neighbours (Hampel)`;
+    const found = `${counted(odd.length, 'reading lies far from its', 'readings lie far from their')} neighbours`;
     return at('outlier', share > 0.05 ? 'error' : share > 0.001 ? 'warning' : 'info', { times: odd, message: found });
   },
 
   plausibility: (facts) => {
     const { times, values, options } = facts;
     if (options.quantity !== 'temperature') return undefined;
-    const unit = options.unit === '' || options.unit === undefined ? likelyUnit(values) : options.unit;
+    const said = options.unit ?? '';
+    const unit = said !== '' && fits(values, said) ? said : likelyUnit(values);
     const [low, high] = plausible[unit] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
     const odd = times.filter(
       (_, i) => values[i]! < low || values[i]! > high || (unit === '°C' && sentinels.includes(values[i]!)),
@@ -38,7 +39,7 @@ export const valueChecks = {
     if (odd.length === 0) return undefined;
     return at('implausible', odd.length > 0.05 * values.length ? 'error' : 'warning', {
       times: odd,
-      message: `${odd.length} ${odd.length === 1 ? 'reading is' : 'readings are'} outside of ${low} … ${high} ${unit} or a DS18B20's fault value (85, −127 °C)`,
+      message: `${counted(odd.length, 'reading is', 'readings are')} outside of ${low} … ${high} ${unit} or a DS18B20's fault value (85, −127 °C)`,
     });
   },
 
@@ -87,7 +88,10 @@ export const valueChecks = {
 
   unitChange: ({ times, values, options }) => {
     if (options.quantity !== 'temperature') return undefined;
-    const jumps = times.filter((_, i) => i > 0 && isUnitJump(values[i - 1]!, values[i]!));
+    const usual = 10 * robustScale(differences(values));
+    const isJump = (i: number): boolean =>
+      i > 0 && Math.abs(values[i]! - values[i - 1]!) > usual && isUnitJump(values[i - 1]!, values[i]!);
+    const jumps = times.filter((_, i) => isJump(i));
     if (jumps.length === 0) return undefined;
     return at('unit-change', 'warning', {
       times: jumps,
@@ -114,16 +118,18 @@ function spikeLimit(values: Float64Array, resolution: number): number {
   return Math.max(10 * 1.4826 * median(steps), 3 * quantile(steps, 0.98), 4 * resolution);
 }
 
-/** Whether the series jumps to a value and away from it in the other direction within three readings. */
-function isSpike(values: Float64Array, i: number, limit: number): boolean {
-  const value = values[i]!;
-  const before = value - values[Math.max(0, i - 1)]!;
-  for (let reach = 1; reach <= 3; reach++) {
-    const after = value - values[Math.min(values.length - 1, i + reach)]!;
-    const earlier = i - reach < 0 ? after : value - values[i - reach]!;
-    if (Math.abs(after) > limit && Math.abs(earlier) > limit && after * earlier > 0) return true;
+/** Marks runs of one to three readings that the series jumps to and, by about as much, back from; a window that is opened only jumps one way. */
+function spikes(values: Float64Array, limit: number): Uint8Array {
+  const marks = new Uint8Array(values.length);
+  for (let from = 1; from < values.length - 1; from++) {
+    const there = values[from]! - values[from - 1]!;
+    if (Math.abs(there) <= limit) continue;
+    for (let to = from; to < Math.min(from + 3, values.length - 1); to++) {
+      const back = values[to]! - values[to + 1]!;
+      if (back / there > 0.6 && back / there < 1 / 0.6 && Math.abs(back) > limit) marks.fill(1, from, to + 1);
+    }
   }
-  return i === values.length - 1 && Math.abs(before) > limit;
+  return marks;
 }
 
 interface Run {

@@ -265,13 +265,17 @@ class TableReading {
   }
 }
 
-const chunkBytes = 128 * 1024;
+const chunkBytes = 64 * 1024;
 
 async function* bytesOf(source: TableSource, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   if (typeof source === 'string') yield* bytesOfFile(source, signal);
-  else if (source instanceof Uint8Array) {
-    for (let at = 0; at < source.length; at += chunkBytes) yield source.subarray(at, at + chunkBytes);
-  } else yield* source;
+  else if (source instanceof Uint8Array) yield* pieces(source);
+  else for await (const chunk of source) yield* pieces(chunk);
+}
+
+/** Pieces small enough that the readings of one do not pile up. */
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
 }
 
 /** One buffer is read into again and again: each chunk is used up before the next is asked for. */

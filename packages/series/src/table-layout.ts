@@ -127,7 +127,7 @@ function tryDelimiter(lines: readonly TextRecord[], delimiter: string): Trial {
   const rows = lines.map((record) => ({ record, fields: splitFields(record.text, delimiter) }));
   const fields = mostCommon(rows.slice(rows.length > 1 ? 1 : 0).map((row) => row.fields.length));
   const regular = rows.filter((row) => row.fields.length === fields).map((row) => row.fields);
-  const body = regular.length > 1 ? regular.slice(1) : regular;
+  const body = withoutHeader(regular);
   const decimalComma = delimiter !== ',' && body.some((row) => row.some((field) => /^\s*[+-]?\d+,\d+\s*$/.test(field)));
   const columns = Array.from({ length: fields }, (_, c) => body.map((row) => row[c]!));
   const times = fields < 2 ? [] : timeColumns(columns);
@@ -141,6 +141,12 @@ function tryDelimiter(lines: readonly TextRecord[], delimiter: string): Trial {
     times,
     numeric: numeric.filter((c) => !times.some((time) => time.column === c)),
   };
+}
+
+/** The rows from the first that holds a time; without one, all but the first. */
+function withoutHeader(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const first = rows.findIndex((row) => row.some((field) => detectTimeFormat([field]) !== undefined));
+  return rows.length > 1 ? rows.slice(Math.max(first, first < 0 ? 1 : 0)) : rows;
 }
 
 function timeColumns(columns: readonly (readonly string[])[]): TimeColumn[] {
@@ -331,7 +337,8 @@ function nonNumeric(
 ): Error {
   const wrong = (fields: readonly string[]): boolean =>
     column !== undefined && parseNumberField(fields[column] ?? '', trial.decimalComma) === 'bad';
-  const row = trial.rows.slice(1).find(({ fields }) => wrong(fields)) ?? trial.rows[0]!;
+  const data = trial.rows.filter(({ fields }) => isDataRow(fields, trial));
+  const row = data.find(({ fields }) => wrong(fields)) ?? data[0] ?? trial.rows[0]!;
   const shown = column === undefined ? '' : `: ${JSON.stringify((row.fields[column] ?? '').slice(0, 40))}`;
   const message =
     column === undefined ? `no column of ${name} holds numbers` : `column '${called}' does not hold numbers${shown}`;

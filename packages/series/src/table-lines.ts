@@ -26,22 +26,34 @@ export class LineCutter {
       this.#started = true;
       if (!chunk.includes(lf) && chunk.includes(cr)) this.#end = cr;
     }
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let from = 0;
-    for (let end = bytes.indexOf(this.#end); end >= 0; end = bytes.indexOf(this.#end, from)) {
-      this.lines++;
-      take(bytes, from, end > from && bytes[end - 1] === cr ? end - 1 : end);
+    let from = this.#rest.length === 0 ? 0 : this.#finishLine(chunk, take);
+    for (let end = chunk.indexOf(this.#end, from); end >= 0; end = chunk.indexOf(this.#end, from)) {
+      this.#takeLine(chunk, { from, end }, take);
       from = end + 1;
     }
-    if (bytes.length - from > maxLineBytes) {
-      const line = this.lines + 1;
-      throw tableError('line-too-long', this.#name, {
-        message: `line ${line} is longer than ${maxLineBytes} bytes`,
-        line,
-      });
-    }
     // A copy: the chunk's memory may be used again.
-    this.#rest = Uint8Array.from(bytes.subarray(from));
+    if (from < chunk.length) this.#rest = Buffer.concat([this.#rest, chunk.subarray(from)]);
+    if (this.#rest.length <= maxLineBytes) return;
+    const line = this.lines + 1;
+    throw tableError('line-too-long', this.#name, {
+      message: `line ${line} is longer than ${maxLineBytes} bytes`,
+      line,
+    });
+  }
+
+  /** Ends the line that the last chunk left open; returns where the next one begins. */
+  #finishLine(chunk: Uint8Array, take: LineTaker): number {
+    const end = chunk.indexOf(this.#end);
+    if (end < 0) return 0;
+    const bytes = Buffer.concat([this.#rest, chunk.subarray(0, end + 1)]);
+    this.#rest = new Uint8Array(0);
+    this.#takeLine(bytes, { from: 0, end: bytes.length - 1 }, take);
+    return end + 1;
+  }
+
+  #takeLine(bytes: Uint8Array, { from, end }: { from: number; end: number }, take: LineTaker): void {
+    this.lines++;
+    take(bytes, from, end > from && bytes[end - 1] === cr ? end - 1 : end);
   }
 
   /** Calls back for what is left when the bytes have ended. */
