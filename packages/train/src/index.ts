@@ -12,6 +12,7 @@ export {
 } from './compile/reader.ts';
 export { compileTrainingStep, type StateEntry, type TrainingPlan, type TrainingStep } from './compile/training-step.ts';
 export { exportModel, withoutDropout, type ModelMetadata } from './export.ts';
+export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
 export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';
 export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState } from './fit/runtime.ts';
 export type { Call, GradientRule, Gradients, Trained, Training } from './gradients/rule.ts';

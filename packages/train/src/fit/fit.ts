@@ -4,6 +4,7 @@ import type { Tensor } from '@sanderling/onnx';
 import type { TrainingPlan } from '../compile/training-step.ts';
 import type { Schedule } from '../optimisers/schedules.ts';
 import { epochOrder } from './order.ts';
+import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
 
 /** What happened in one epoch. */
@@ -44,6 +45,11 @@ export interface FitOptions {
   readonly threads?: number;
   /** Seconds after which no further epoch starts. @default no limit */
   readonly maxSeconds?: number;
+  /**
+   * Where to keep a checkpoint and after how many epochs to write one. A checkpoint that is there already is continued, bit for bit as if the
+   * training had never stopped (`epochs` counts from the very start). @default none
+   */
+  readonly checkpoint?: { readonly path: string; readonly every?: number };
   /** Cancels between runs (each lasts well below a second). */
   readonly signal?: AbortSignal;
   readonly onEpoch?: (event: EpochEvent) => void;
@@ -81,6 +87,8 @@ class Fitting {
   readonly #runtime: TrainingRuntime;
   readonly #started = performance.now();
   readonly #history: EpochEvent[] = [];
+  readonly #fingerprint: string;
+  #secondsBefore = 0;
   #steps = 0;
   #perRun = 8;
   #best: { epoch: number; loss: number; state: TrainingState };
@@ -89,20 +97,20 @@ class Fitting {
     this.#options = options;
     this.#runtime = runtime;
     this.#best = { epoch: 0, loss: Number.POSITIVE_INFINITY, state: runtime.state };
+    this.#fingerprint = fingerprintOf({ ...runtime.step, seed: options.seed ?? 0 });
   }
 
   async run(): Promise<FitResult> {
     const { epochs } = this.#options;
-    let stopped: StopReason = 'epochs';
-    for (let epoch = 1; epoch <= epochs; epoch += 1) {
+    await this.#resume();
+    let stopped = this.#reasonToStop();
+    for (let epoch = this.#history.length + 1; epoch <= epochs && stopped === undefined; epoch += 1) {
       const event = await this.#epoch(epoch);
       this.#history.push(event);
       this.#judge(event);
+      await this.#keep(epoch);
       this.#options.onEpoch?.(event);
-      const reason = this.#reasonToStop(event);
-      if (reason === undefined) continue;
-      stopped = reason;
-      break;
+      stopped = this.#reasonToStop();
     }
     const { epoch: bestEpoch, loss: bestLoss, state } = this.#best;
     return {
@@ -110,9 +118,27 @@ class Fitting {
       bestEpoch,
       bestLoss,
       history: this.#history,
-      stopped,
+      stopped: stopped ?? 'epochs',
       seconds: this.#seconds(),
     };
+  }
+
+  async #resume(): Promise<void> {
+    const { checkpoint } = this.#options;
+    const found = checkpoint && (await readCheckpoint(checkpoint.path, this.#fingerprint));
+    if (found === undefined) return;
+    this.#history.push(...found.history);
+    this.#best = found.best;
+    this.#steps = found.history.at(-1)?.step ?? 0;
+    this.#secondsBefore = found.history.at(-1)?.seconds ?? 0;
+    this.#runtime.restore(found.state);
+  }
+
+  async #keep(epoch: number): Promise<void> {
+    const { checkpoint, epochs } = this.#options;
+    if (checkpoint === undefined || (epoch % (checkpoint.every ?? 1) !== 0 && epoch !== epochs)) return;
+    const { state } = this.#runtime;
+    await writeCheckpoint(checkpoint.path, { history: this.#history, best: this.#best, state }, this.#fingerprint);
   }
 
   async #epoch(epoch: number): Promise<EpochEvent> {
@@ -163,7 +189,8 @@ class Fitting {
     if (loss < this.#best.loss) this.#best = { epoch, loss, state: this.#runtime.state };
   }
 
-  #reasonToStop({ epoch }: EpochEvent): StopReason | undefined {
+  #reasonToStop(): StopReason | undefined {
+    const epoch = this.#history.length;
     const { patience = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = this.#options;
     if (epoch - this.#best.epoch >= patience) return 'patience';
     return this.#seconds() >= maxSeconds ? 'time' : undefined;
@@ -176,7 +203,7 @@ class Fitting {
   }
 
   #seconds(): number {
-    return (performance.now() - this.#started) / 1000;
+    return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 }
 
