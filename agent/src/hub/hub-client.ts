@@ -119,6 +119,11 @@ export class HubClient {
       return this.bundle(digest, 0, signal);
     }
     if (answer.status !== 200 && answer.status !== 206) throw await this.#refusal(answer, `/releases/${digest}`);
+    // Only the hub knows this tag: a portal's page is no bundle, and no reason to refuse one.
+    if (!String(answer.headers['etag']).endsWith(`"${digest}"`)) {
+      answer.destroy();
+      throw garbled('/releases');
+    }
     const { start, total } = answer.status === 206 ? contentRange(answer) : wholeLength(answer);
     if (start > from) {
       answer.destroy();

@@ -41,6 +41,8 @@ export async function keepDelivering(parts: CourierParts, signal: AbortSignal): 
     } catch (thrown) {
       const error = toSanderlingError(thrown);
       if (signal.aborted) throw error;
+      // Looking for the entry that the hub finds fault with is progress, not an outage.
+      if (round.narrowing) failures = 0;
       if (failures++ === 0) narrate({ type: 'error', about: 'delivery', ...error.toBody() });
       await clock.sleep(backoff(failures, { baseMs: 500, maxMs: 60_000, random }), signal);
       continue;
@@ -58,6 +60,8 @@ class Round {
   #limit = maxDeliverEntries;
   #cap = maxDeliverEntries;
   #refusals = 0;
+  /** Whether the last delivery was refused for what is in it. */
+  narrowing = false;
 
   constructor(parts: CourierParts) {
     this.#parts = parts;
@@ -65,6 +69,7 @@ class Round {
 
   async deliver(signal: AbortSignal): Promise<void> {
     const { outbox, desk, narrate, crash } = this.#parts;
+    this.narrowing = false;
     this.#tellDropped();
     const entries = outbox.batch(this.#limit);
     if (entries.length === 0) return;
@@ -93,6 +98,7 @@ class Round {
 
   #narrowDown(entries: readonly NumberedEntry[], error: SanderlingError): void {
     const { outbox, clock } = this.#parts;
+    this.narrowing = true;
     this.#limit = Math.max(1, Math.floor(entries.length / 2));
     if (error.code === 'TOO_LARGE') this.#cap = this.#limit;
     if (entries.length > 1 || ++this.#refusals < lastWord) return;

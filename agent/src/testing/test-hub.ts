@@ -37,7 +37,7 @@ interface Route {
 }
 
 /** The hub. */
-export class TestHub {
+export class TestHub implements AsyncDisposable {
   readonly key: SigningKey = createSigningKey();
   readonly #server: Server;
   readonly #tokens = new Set<string>();
@@ -87,7 +87,11 @@ export class TestHub {
     await once(this.#server, 'close');
   }
 
-  /** Goes away, comes back at the same address. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Comes back at the same address. */
   async restart(): Promise<void> {
     await this.start(this.#port);
   }
@@ -100,6 +104,11 @@ export class TestHub {
     };
     this.#tokens.add(token.secret);
     return formatToken(token);
+  }
+
+  /** Takes a token that another hub made. */
+  admit(token: string): void {
+    this.#tokens.add(parseToken(token).secret);
   }
 
   /** Makes a release and stores it. */
