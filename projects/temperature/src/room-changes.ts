@@ -44,20 +44,20 @@ export const roomChanges = {
       weekend: [15, 3],
     },
   }),
-  /** Insulation removed for a renovation: eight times the loss through the walls, three times the draught. The heating no longer keeps up. */
+  /** Insulation removed for a renovation: twelve times the loss through the walls, eight times the draught. The heating no longer keeps up. */
   insulation: ({ room, ...regime }) => ({
     ...regime,
     room: {
       ...room,
-      envelopeToOutside: 8 * room.envelopeToOutside,
-      ventilation: 3 * room.ventilation,
+      envelopeToOutside: 12 * room.envelopeToOutside,
+      ventilation: 8 * room.ventilation,
       glass: 2 * room.glass,
     },
   }),
   /** The sensor now hangs at the window: it feels the cold outside and the sun. */
   'sensor-moved': (regime) => ({ ...regime, sensor: { air: 0.6, outside: 0.4, radiator: 0, sun: 8 } }),
-  /** A window is left tilted for good. */
-  'window-left-open': (regime) => ({ ...regime, windowLeftOpen: 0.8 }),
+  /** A window is left open for good: the heating no longer keeps up. */
+  'window-left-open': (regime) => ({ ...regime, windowLeftOpen: 1 }),
   /** The heating has failed. */
   'heating-off': ({ room, ...regime }) => ({ ...regime, room: { ...room, heatingPower: 0 } }),
 } as const satisfies Record<string, (regime: RoomRegime) => RoomRegime>;

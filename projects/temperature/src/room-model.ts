@@ -43,7 +43,7 @@ export const ordinaryRoom: RoomParameters = {
   envelopeToOutside: 22,
   glass: 7,
   ventilation: 9,
-  openWindow: 90,
+  openWindow: 150,
   sunArea: 1.3,
   heatingPower: 2000,
   radiatorCapacity: 0.02e6,
