@@ -47,3 +47,38 @@ export {
   type StreamOptions,
   type StreamSample,
 } from './streams/stream.ts';
+export {
+  chiSquareTest,
+  corrected,
+  jensenShannonDistance,
+  kolmogorovDistance,
+  populationStability,
+  wassersteinDistance,
+} from './report/distances.ts';
+export {
+  driftReport,
+  type Bars,
+  type ColumnReport,
+  type DriftReport,
+  type Method,
+  type ReportOptions,
+} from './report/drift-report.ts';
+export {
+  Profile,
+  type Cell,
+  type Column,
+  type ColumnProfile,
+  type ColumnState,
+  type ColumnType,
+  type ProfileOptions,
+  type ProfileState,
+} from './report/profile.ts';
+export {
+  quantile,
+  QuantileSketch,
+  rankError,
+  shareBelow,
+  type Distribution,
+  type QuantileSketchState,
+} from './report/quantile-sketch.ts';
+export { reportHtml } from './report/report-html.ts';
