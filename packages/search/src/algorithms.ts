@@ -5,6 +5,7 @@ import { createGenetic, genetic, type GeneticConfig } from './genetic.ts';
 import { createNsga2, nsga2, type Nsga2Config } from './nsga2.ts';
 import { createRandomSearch, random, type RandomConfig } from './random-search.ts';
 import { createTpe, tpe, type TpeConfig } from './tpe.ts';
+import { shown } from './shown.ts';
 
 /** An algorithm and its options, as plain data. */
 export type AlgorithmConfig = RandomConfig | TpeConfig | GeneticConfig | Nsga2Config;
@@ -30,7 +31,7 @@ const table = {
 export function checkAlgorithm(config: unknown, goals: number): AlgorithmConfig {
   const { kind, ...options } = (typeof config === 'object' && config !== null ? config : {}) as AlgorithmConfig;
   if (!Object.hasOwn(table, kind ?? '')) {
-    throw new SanderlingError('INVALID_CONFIG', `${JSON.stringify(kind)} is no search algorithm`, {
+    throw new SanderlingError('INVALID_CONFIG', `${shown(kind)} is no search algorithm`, {
       where: 'algorithm',
       fix: `the algorithms are ${Object.keys(table).join(', ')}`,
     });

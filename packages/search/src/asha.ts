@@ -2,6 +2,7 @@
 // 1/η of those that got there. It decides at once and waits for nobody; so, unlike a search, its decisions depend on the order of reports.
 import { SanderlingError } from '@sanderling/kit';
 import { checkOptions } from './options.ts';
+import { shown } from './shown.ts';
 
 /** How trials are halved. */
 export interface AshaOptions {
@@ -78,7 +79,7 @@ class SuccessiveHalving implements Asha {
   constructor(options: AshaOptions) {
     const { direction = 'minimize', ...numbers } = options;
     if (direction !== 'minimize' && direction !== 'maximize')
-      throw new SanderlingError('INVALID_CONFIG', `the direction is ${String(direction)}`, { where: 'direction' });
+      throw new SanderlingError('INVALID_CONFIG', `the direction is ${shown(direction)}`, { where: 'direction' });
     checkOptions('asha', numbers, rules);
     this.#options = Object.freeze({ ...options });
   }
@@ -151,7 +152,7 @@ function isRung(entry: AshaState['rungs'][number]): boolean {
 }
 
 function invalid(where: string, value: number): SanderlingError {
-  return new SanderlingError('INVALID_ARGUMENT', `${where} is ${String(value)}`, {
+  return new SanderlingError('INVALID_ARGUMENT', `${where} is ${shown(value)}`, {
     where,
     fix: 'trials count from 0, steps from above 0',
   });

@@ -1,5 +1,6 @@
 // What one parameter may be. Dimensions are plain frozen data, so that a space can be written in a file and stored in a database.
 import { SanderlingError } from '@sanderling/kit';
+import { shown } from './shown.ts';
 
 /** A value that a choice may offer. */
 export type ChoiceValue = string | number | boolean | null;
@@ -54,8 +55,8 @@ const mostOptions = 10_000;
 export function int(low: number, high: number, options: ScaleOptions & { readonly step?: number } = {}): IntDimension {
   const { log = false, step = 1 } = options;
   if (!Number.isSafeInteger(low) || !Number.isSafeInteger(high) || low > high) throw badRange(low, high);
-  if (!Number.isSafeInteger(step) || step < 1) throw invalid(`step is ${step}, not a whole number from 1`);
-  if (log && low < 1) throw invalid(`a logarithmic whole number starts at 1 or above, not at ${low}`);
+  if (!Number.isSafeInteger(step) || step < 1) throw invalid(`step is ${shown(step)}, not a whole number from 1`);
+  if (log && low < 1) throw invalid(`a logarithmic whole number starts at 1 or above, not at ${shown(low)}`);
   return Object.freeze({ kind: 'int', low, high: low + Math.floor((high - low) / step) * step, step, log });
 }
 
@@ -64,7 +65,7 @@ export function float(low: number, high: number, options: ScaleOptions = {}): Fl
   const { log = false } = options;
   if (!Number.isFinite(low) || !Number.isFinite(high) || !Number.isFinite(high - low) || low > high)
     throw badRange(low, high);
-  if (log && low <= 0) throw invalid(`a logarithmic range starts above 0, not at ${low}`);
+  if (log && low <= 0) throw invalid(`a logarithmic range starts above 0, not at ${shown(low)}`);
   return Object.freeze({ kind: 'float', low, high, log });
 }
 
@@ -86,7 +87,7 @@ export function when<D extends Dimension>(
   dimension: D,
 ): Conditional<D> {
   if (!Array.isArray(values) || values.length === 0 || !values.every(isChoiceValue))
-    throw invalid(`the condition on ${parameter} needs at least one value`);
+    throw invalid(`the condition on ${shown(parameter)} needs at least one value`);
   const condition: Condition = Object.freeze({ parameter, in: Object.freeze([...values]) });
   const conditional: Conditional<D> = { ...dimension, when: condition };
   Object.freeze(conditional);
@@ -130,7 +131,10 @@ export function cardinality(dimension: Dimension): number {
 }
 
 function badRange(low: number, high: number): SanderlingError {
-  return invalid(`the range from ${low} to ${high} is not one`, 'give two finite numbers, the smaller one first');
+  return invalid(
+    `the range from ${shown(low)} to ${shown(high)} is not one`,
+    'give two finite numbers, the smaller one first',
+  );
 }
 
 function invalid(message: string, fix?: string): SanderlingError {

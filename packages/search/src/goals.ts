@@ -1,5 +1,6 @@
 // What a search is after: goals to make small or large, and bounds that a good trial keeps.
 import { SanderlingError } from '@sanderling/kit';
+import { shown } from './shown.ts';
 
 /** A metric to make small or large. */
 export interface Goal {
@@ -27,17 +28,21 @@ export interface Score {
 }
 
 /** Checks and freezes. @throws INVALID_CONFIG */
-export function checkAims(goals: readonly Goal[], constraints: readonly Constraint[]): Aims {
-  if (!Array.isArray(goals) || goals.length === 0) throw invalid('goals', 'a search needs at least one goal');
-  if (!Array.isArray(constraints)) throw invalid('constraints', 'constraints are a list');
+export function checkAims(givenGoals: readonly Goal[], givenConstraints: readonly Constraint[]): Aims {
+  if (!Array.isArray(givenGoals) || givenGoals.length === 0) throw invalid('goals', 'a search needs at least one goal');
+  if (!Array.isArray(givenConstraints)) throw invalid('constraints', 'constraints are a list');
+  const goals: readonly Goal[] = [...givenGoals];
+  const constraints: readonly Constraint[] = [...givenConstraints];
+  if (![...goals, ...constraints].every((aim) => typeof aim === 'object' && aim !== null))
+    throw invalid('goals', 'a goal or constraint is no object');
   for (const { name, direction } of goals) {
     if (direction !== 'minimize' && direction !== 'maximize')
-      throw invalid(`goals.${name}`, `the direction is minimize or maximize, not ${String(direction)}`);
+      throw invalid(`goals.${shown(name)}`, `the direction is minimize or maximize, not ${shown(direction)}`);
   }
   for (const { name, max, min } of constraints) {
     const bounds = [max, min].filter((bound) => bound !== undefined);
     if (bounds.length === 0 || !bounds.every(Number.isFinite))
-      throw invalid(`constraints.${name}`, 'a constraint needs a finite max or min');
+      throw invalid(`constraints.${shown(name)}`, 'a constraint needs a finite max or min');
   }
   const names = [...goals, ...constraints].map(({ name }) => name);
   if (!names.every((name) => typeof name === 'string' && name !== '' && name !== '__proto__'))

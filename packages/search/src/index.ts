@@ -40,6 +40,7 @@ export {
   type SearchOptions,
   type SearchState,
 } from './search.ts';
-export { crowdingDistance, nonDominatedSort, paretoFront, spread, type Costs } from './pareto.ts';
+export { crowdingDistance, nonDominatedSort, paretoFront, type Costs } from './pareto.ts';
+export { spread } from './spread.ts';
 export { hypervolume } from './hypervolume.ts';
 export { createAsha, restoreAsha, type Asha, type AshaOptions, type AshaState, type Verdict } from './asha.ts';

@@ -1,5 +1,6 @@
 // Checks of algorithm options, once, at the edge.
 import { SanderlingError } from '@sanderling/kit';
+import { shown } from './shown.ts';
 
 /** The allowed range of one option. */
 export interface Rule {
@@ -28,7 +29,7 @@ export function checkOptions<T extends object>(
     const kind = rule.whole === true ? 'a whole number' : 'a number';
     throw new SanderlingError(
       'INVALID_CONFIG',
-      `${algorithm}: ${name} is ${String(value)}, not ${kind} in ${rule.low}…${rule.high}`,
+      `${algorithm}: ${name} is ${shown(value)}, not ${kind} in ${rule.low}…${rule.high}`,
       {
         where: name,
       },

@@ -1,7 +1,7 @@
 import { createRandom, SanderlingError } from '@sanderling/kit';
 import { array, assert, integer, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crowdingDistance, hypervolume, nonDominatedSort, paretoFront } from './index.ts';
+import { crowdingDistance, hypervolume, nonDominatedSort, paretoFront, spread } from './index.ts';
 import type { Costs } from './pareto.ts';
 
 /** The definition: peel off what no remaining point dominates. */
@@ -153,5 +153,46 @@ describe('hypervolume', () => {
     expect(() => hypervolume([[1, 2]], [3, Number.NaN])).toThrow(SanderlingError);
     expect(() => hypervolume([[1, Number.NaN]], [3, 3])).toThrow(SanderlingError);
     expect(() => hypervolume([[-Infinity, 1]], [3, 3])).toThrow(SanderlingError);
+  });
+});
+
+describe('spread', () => {
+  test('of two goals, crowded points go and the ends stay', () => {
+    const front = [0, 1, 1.1, 1.2, 5, 10].map((x) => [x, 10 - x]);
+    expect(spread(front, 4)).toEqual([0, 3, 4, 5]);
+    expect(spread(front, 9)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test('of three goals, what is left is further apart than a random choice, and the best of each goal stay', () => {
+    const random = createRandom(3);
+    const front = Array.from({ length: 300 }, () => {
+      const point = [random.next() + 0.01, random.next() ** 3 + 0.01, random.next() + 0.01];
+      const norm = Math.hypot(...point);
+      return point.map((v) => v / norm);
+    });
+    const nearest = (kept: readonly Costs[]) =>
+      Math.min(...kept.flatMap((a, i) => kept.slice(i + 1).map((b) => Math.hypot(...a.map((v, g) => v - b[g]!)))));
+    const kept = spread(front, 40);
+    expect(kept).toHaveLength(40);
+    expect(nearest(kept.map((i) => front[i]!))).toBeGreaterThan(2 * nearest(front.slice(0, 40)));
+    for (const goal of [0, 1, 2]) {
+      const best = front.reduce((top, point, i) => (point[goal]! < front[top]![goal]! ? i : top), 0);
+      expect(kept).toContain(best);
+    }
+  });
+
+  test('survives equal points', () => {
+    expect(
+      spread(
+        Array.from({ length: 9 }, () => [1, 1, 1]),
+        4,
+      ),
+    ).toHaveLength(4);
+    expect(
+      spread(
+        Array.from({ length: 9 }, () => [1, 1]),
+        4,
+      ),
+    ).toHaveLength(4);
   });
 });

@@ -46,21 +46,6 @@ export function paretoFront(points: readonly Costs[]): readonly number[] {
   return front.sort((a, b) => a - b);
 }
 
-/**
- * Indices of `count` points of one front that are spread over it: the most crowded one goes first, again and again (Kukkonen & Deb 2006), which leaves a
- * more even front than one cut by the crowding at the start. The ends of every goal stay while there is room.
- */
-export function spread(points: readonly Costs[], count: number): readonly number[] {
-  const kept = points.map((_, i) => i);
-  while (kept.length > count) {
-    const crowding = crowdingDistance(kept.map((i) => points[i]!));
-    let crowded = 0;
-    for (let i = 1; i < crowding.length; i++) if (crowding[i]! < crowding[crowded]!) crowded = i;
-    kept.splice(crowded, 1);
-  }
-  return kept;
-}
-
 /** Crowding distance of every point of one front: the sum over the costs of the gap between its neighbours, as a share of the range; ends are Infinity. */
 export function crowdingDistance(points: readonly Costs[]): Float64Array {
   const distance = new Float64Array(points.length);

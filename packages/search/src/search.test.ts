@@ -1,5 +1,5 @@
 import { createRandom, SanderlingError } from '@sanderling/kit';
-import { assert, constantFrom, integer, property, record, shuffledSubarray } from 'fast-check';
+import { anything, assert, constantFrom, integer, nat, property, record, shuffledSubarray, string } from 'fast-check';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import {
   choice,
@@ -313,5 +313,41 @@ describe('types', () => {
         }),
       ),
     ).toBe('INVALID_CONFIG');
+  });
+});
+
+describe('a stored state that was spoilt anywhere', () => {
+  const whole = (() => {
+    const search = createSearch(genetic({ population: 4 }), network, {
+      trials: 12,
+      constraints: [{ name: 'bytes', max: 9 }],
+    });
+    for (let i = 0; i < 10; i++) {
+      const trial = search.ask();
+      if (trial !== undefined)
+        search.tell(trial.id, i === 3 ? { state: 'failed' } : { values: { value: i, bytes: i } });
+    }
+    return JSON.stringify(search.state());
+  })();
+
+  test('is a coded error or a search that goes on', () => {
+    assert(
+      property(string(), anything(), nat(), (key, junk, at) => {
+        let seen = 0;
+        // Replaces the value with number `at`, wherever it lies, by junk.
+        const spoilt: unknown = JSON.parse(whole, (name, value: unknown) =>
+          seen++ === at % 200 ? junk : name === key ? junk : value,
+        );
+        try {
+          const search = restoreSearch(spoilt);
+          for (const { id } of search.outstanding()) search.tell(id, { state: 'failed' });
+          search.ask();
+          search.state();
+        } catch (error) {
+          expect(error).toBeInstanceOf(SanderlingError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

@@ -17,6 +17,7 @@ import {
   type Space,
 } from './space.ts';
 import { finish, judge, type Judged, type Outcome, type Trial, type TrialRecord } from './trial.ts';
+import { shown } from './shown.ts';
 
 /** What a search is after, and where it starts. */
 export interface SearchOptions<P extends object = Params> {
@@ -95,6 +96,8 @@ export function createSearch<P extends object>(
     trials,
     initial = [],
   } = options;
+  if (typeof seed !== 'string' && typeof seed !== 'number')
+    throw new SanderlingError('INVALID_CONFIG', `seed is ${shown(seed)}, not a number or a text`, { where: 'seed' });
   const aims = checkAims(goals, constraints);
   const setup = { algorithm: checkAlgorithm(algorithm, goals.length), space: space, aims, seed };
   return new SearchOfTrials({
@@ -286,7 +289,7 @@ class SearchOfTrials implements Search, Study {
 
 function checkLimit(trials: number | undefined): number | undefined {
   if (trials === undefined || (Number.isSafeInteger(trials) && trials >= 1)) return trials;
-  throw new SanderlingError('INVALID_CONFIG', `trials is ${String(trials)}, not a whole number from 1`, {
+  throw new SanderlingError('INVALID_CONFIG', `trials is ${shown(trials)}, not a whole number from 1`, {
     where: 'trials',
   });
 }

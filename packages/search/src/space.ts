@@ -15,6 +15,7 @@ import {
   type ParamValue,
   when,
 } from './dimension.ts';
+import { shown } from './shown.ts';
 
 /** Any sample: a parameter whose condition does not hold is absent. */
 export type Params = Readonly<Record<string, ParamValue>>;
@@ -63,10 +64,10 @@ export function space<const S extends SpaceShape>(shape: S): Space<SampleOf<S>> 
 /** A space from its stored form; everything is checked. @throws INVALID_CONFIG, with the place */
 export function spaceFromJson(json: unknown): Space {
   const body = record(json, 'space');
-  if (body['version'] !== 1) throw invalid('version', `version ${String(body['version'])} of a space is not known`);
+  if (body['version'] !== 1) throw invalid('version', `version ${shown(body['version'])} of a space is not known`);
   if (!Array.isArray(body['parameters'])) throw invalid('parameters', 'a space needs a list of parameters');
   if (body['parameters'].length > mostParameters) throw invalid('parameters', `at most ${mostParameters} parameters`);
-  return assemble(body['parameters'].map((entry: unknown, i) => parameterFromJson(entry, `parameters[${i}]`)));
+  return assemble(Array.from(body['parameters'], (entry: unknown, i) => parameterFromJson(entry, `parameters[${i}]`)));
 }
 
 /** The stored form of a space: a plain copy. */
@@ -89,7 +90,7 @@ export function checkParams(space: AnySpace, params: unknown): Params {
     if (!isActive(parameter, checked)) continue;
     const value = Object.hasOwn(given, parameter.name) ? given[parameter.name]! : undefined;
     if (value === undefined || !contains(parameter, value)) {
-      throw invalid(`params.${parameter.name}`, `${String(value)} is not in the space`, 'INVALID_ARGUMENT');
+      throw invalid(`params.${parameter.name}`, `${shown(value)} is not in the space`, 'INVALID_ARGUMENT');
     }
     checked[parameter.name] = value;
   }
@@ -139,7 +140,7 @@ function assemble(parameters: readonly Parameter[]): Space {
   const before = new Map<string, Parameter>();
   for (const parameter of parameters) {
     const { name } = parameter;
-    if (!isName(name)) throw invalid('name', `${JSON.stringify(name)} cannot be the name of a parameter`);
+    if (!isName(name)) throw invalid('name', `${shown(name)} cannot be the name of a parameter`);
     if (before.has(name)) throw invalid(name, 'the name stands twice');
     checkCondition(parameter, before);
     before.set(name, parameter);
@@ -154,14 +155,10 @@ function checkCondition({ name, when: condition }: Parameter, before: ReadonlyMa
   if (condition === undefined) return;
   const parent = before.get(condition.parameter);
   if (parent === undefined) {
-    throw invalid(
-      `${name}.when`,
-      `the condition names ${JSON.stringify(condition.parameter)}, which does not stand before it`,
-    );
+    throw invalid(`${name}.when`, `the condition names ${shown(condition.parameter)}, which does not stand before it`);
   }
   const foreign = condition.in.find((value) => !contains(parent, value));
-  if (foreign !== undefined)
-    throw invalid(`${name}.when`, `${condition.parameter} is never ${JSON.stringify(foreign)}`);
+  if (foreign !== undefined) throw invalid(`${name}.when`, `${condition.parameter} is never ${shown(foreign)}`);
 }
 
 function parameterFromJson(json: unknown, where: string): Parameter {
@@ -190,10 +187,7 @@ function dimensionFromJson(entry: Readonly<Record<string, unknown>>): Dimension 
     case 'choice':
       return choice(entry['options'] as readonly ChoiceValue[]);
     default:
-      throw new SanderlingError(
-        'INVALID_CONFIG',
-        `kind is ${JSON.stringify(entry['kind'])}, expected int, float or choice`,
-      );
+      throw new SanderlingError('INVALID_CONFIG', `kind is ${shown(entry['kind'])}, expected int, float or choice`);
   }
 }
 

@@ -1,5 +1,6 @@
 // Who lives on in NSGA-II: fronts of constrained dominance, the last front thinned by crowding.
-import { crowdingDistance, nonDominatedSort, spread, type Costs } from './pareto.ts';
+import { nonDominatedSort, type Costs } from './pareto.ts';
+import { roomOf, spread } from './spread.ts';
 import type { Judged } from './trial.ts';
 
 /** A survivor with its front and its room. */
@@ -46,7 +47,7 @@ function thin(front: readonly Judged[], room: number): readonly Judged[] {
 }
 
 function crowdingOf(front: readonly Judged[]): Float64Array {
-  return front[0]?.score === undefined ? new Float64Array(front.length) : crowdingDistance(costsOf(front));
+  return front[0]?.score === undefined ? new Float64Array(front.length) : roomOf(costsOf(front));
 }
 
 function costsOf(front: readonly Judged[]): readonly Costs[] {

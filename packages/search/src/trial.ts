@@ -2,6 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { metricNames, scoreOf, type Aims, type Score } from './goals.ts';
 import type { Params } from './space.ts';
+import { shown } from './shown.ts';
 
 /** Parameters to try. */
 export interface Trial<P extends object = Params> {
@@ -52,7 +53,7 @@ export function finish(trial: Trial, outcome: Outcome, aims: Aims): TrialRecord 
       return Object.freeze({ id, params, state, ...(values === undefined ? {} : { values }) });
     }
     default:
-      throw invalid(id, `${String(state satisfies never)} is no end of a trial`);
+      throw invalid(id, `${shown(state satisfies never)} is no end of a trial`);
   }
 }
 
@@ -75,7 +76,7 @@ function valuesOf(outcome: Outcome, aims: Aims, id: number): Readonly<Record<str
         if (typeof value === 'number' && Number.isFinite(value)) return [name, value];
         throw invalid(
           id,
-          `${name} is ${String(value)}, not a finite number`,
+          `${name} is ${shown(value)}, not a finite number`,
           "tell a trial without a result as { state: 'failed' }",
         );
       }),
