@@ -9,7 +9,7 @@ export const hubSettings = z.strictObject({
   /** 0 takes any free port. */
   port: z.int().min(0).max(65_535).default(7411),
   /** Folder of the hub's data. */
-  data: z.string().min(1).default('.sanderling/hub'),
+  data: z.string().min(1).default('.sanderling'),
   limits: z
     .strictObject({
       /** Largest body of a request, megabytes. */

@@ -1,6 +1,7 @@
 // Dataset versions over HTTP.
 import { createRoute } from '@hono/zod-openapi';
-import { dataset, page, slug } from '@sanderling/wire';
+import { SanderlingError } from '@sanderling/kit';
+import { dataset, page, quality, slug } from '@sanderling/wire';
 import { z } from 'zod';
 import type { Columns, Data } from '../../data/index.ts';
 import { digestField, pairCursor } from './query-fields.ts';
@@ -49,6 +50,17 @@ const getDataset = createRoute({
   responses: { 200: json(dataset, 'The version'), ...errorResponses },
 });
 
+const getQuality = createRoute({
+  ...needs('read'),
+  method: 'get',
+  path: '/api/v1/datasets/{digest}/quality',
+  operationId: 'getDatasetQuality',
+  summary: 'What was noticed about a version’s rows',
+  tags,
+  request: { params: z.object({ digest: digestField }) },
+  responses: { 200: json(quality, 'The report'), ...errorResponses },
+});
+
 const readDataset = createRoute({
   ...needs('read'),
   method: 'get',
@@ -79,6 +91,11 @@ export function datasetsRoutes(data: Data): Router {
     );
   });
   router.openapi(getDataset, async (c) => c.json(await data.dataset(c.req.valid('param').digest), 200));
+  router.openapi(getQuality, async (c) => {
+    const { quality: report } = await data.dataset(c.req.valid('param').digest);
+    if (report === null) throw new SanderlingError('NOT_FOUND', 'this dataset was not judged');
+    return c.json(report, 200);
+  });
   router.openapi(readDataset, async (c) => {
     const { digest } = c.req.valid('param');
     return streamed(csvText(blocksOf(await data.columns(digest))), csvHeaders(digest.slice(0, 12)));
