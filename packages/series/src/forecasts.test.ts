@@ -183,7 +183,7 @@ describe('suggestTask', () => {
   it('asks for the time of day and the weekday only when the series shows them often enough', () => {
     const of = (days: number): readonly string[] => suggestTask(hourly(new Float64Array(24 * days))).features;
     expect(of(4)).toEqual(['value', 'difference']);
-    expect(of(10)).toEqual(['value', 'difference', 'hour-sin', 'hour-cos']);
+    expect(of(8)).toEqual(['value', 'difference', 'hour-sin', 'hour-cos']);
     expect(of(60)).toContain('weekday-sin');
   });
 

@@ -124,6 +124,7 @@ describe('the step chosen', () => {
   });
 
   it('thins a series that is read far more often than it can be forecast, leaving enough rows', () => {
+    expect(chooseStep(regular(9752, minute)).stepMs).toBe(15 * minute);
     expect(chooseStep(regular(8143, minute)).stepMs).toBe(10 * minute);
     expect(chooseStep(regular(2665, minute)).stepMs).toBe(2 * minute);
     expect(chooseStep(regular(400, minute)).stepMs).toBe(minute);

@@ -13,10 +13,10 @@ export const sensibleSteps: readonly number[] = [
 const denseRows = 60_000;
 const wantedFill = 0.9;
 /**
- * Series read more often than this are thinned to it: over minutes a room changes less than its sensor's noise, and forecasts reach further
- * (measured in `bench/results/series-accuracy.md`). Not below `usefulRows` rows, and not what is read more than once a second.
+ * Series read every five minutes or more often are thinned to this: over minutes a room changes less than its sensor's noise, and forecasts
+ * reach further (measured in `bench/results/series-accuracy.md`). Not below `usefulRows` rows, and not what is read more than once a second.
  */
-const usefulStepMs = 10 * minuteMs;
+const usefulStepMs = 15 * minuteMs;
 const usefulRows = 600;
 
 /** What the choice of a step is made from. */
@@ -50,7 +50,7 @@ export function chooseStep(times: Float64Array): StepFacts {
 /** The nearest step to the interval, or a coarser one up to {@link usefulStepMs} that leaves enough rows. */
 function usefulStep(times: Float64Array, intervalMs: number): number {
   const nearest = nearestStep(intervalMs);
-  if (nearest < secondMs) return nearest;
+  if (nearest < secondMs || nearest > usefulStepMs / 3) return nearest;
   const coarser = sensibleSteps.filter((step) => step > nearest && step <= usefulStepMs);
   const lasting = coarser.filter((step) => countCells(times, step, 20 * step).filled >= usefulRows);
   return lasting[lasting.length - 1] ?? nearest;

@@ -38,13 +38,13 @@ const wantedWindows = 40;
 /**
  * Proposes window, horizon, features and a search space.
  * The horizon is twelve steps, the window one and a half to two times that, both less when a part of a short or gappy series would hold too few
- * windows. The time of day becomes a feature when the training part shows it five times, the day of the week when it shows it three times.
+ * windows. The time of day becomes a feature when the training part spans five days, the day of the week when it spans a whole week.
  */
 export function suggestTask(grid: Grid): SuggestedTask {
   const rows = grid.values.length;
   const spanDays = (0.7 * rows * grid.stepMs) / dayMs;
   const daily = grid.stepMs < dayMs / 2 && spanDays >= 5;
-  const weekly = grid.stepMs <= dayMs && spanDays >= 21;
+  const weekly = grid.stepMs <= dayMs && spanDays >= 7;
   const { window, horizon } = affordable(grid);
   const low = Math.max(4, Math.round(window / 2));
   const small = rows < 2000;
@@ -60,7 +60,7 @@ export function suggestTask(grid: Grid): SuggestedTask {
       batch: { type: 'choice', options: small ? [16, 32, 64] : [32, 64, 128] },
       dropout: { type: 'float', low: 0, high: 0.2, log: false },
     },
-    start: { hidden: 16, learningRate: 0.005, batch: small ? 32 : 64, dropout: 0 },
+    start: { hidden: 16, learningRate: 0.005, batch: small ? 16 : 64, dropout: 0 },
   };
 }
 
