@@ -6,13 +6,14 @@ import { accessMigrations, ApiKeys, loadHubKeys, type HubKeys } from './access/i
 import { Data, dataMigrations } from './data/index.ts';
 import { EventLog, eventMigrations } from './events/index.ts';
 import { Fleet, fleetMigrations } from './fleet/index.ts';
+import { learningMigrations, openLearning, runLearning, type Learning } from './learning.ts';
 import { Monitoring, monitoringMigrations } from './monitoring/index.ts';
 import { projectMigrations, Projects } from './projects/index.ts';
 import type { HubSettings } from './settings.ts';
 import { DiskBlobs, openDatabase, sqliteDialect, type Database } from './store/index.ts';
 
 /** Every capability of a running hub. */
-export interface Capabilities {
+export interface Capabilities extends Learning {
   readonly clock: Clock;
   readonly database: Database;
   readonly blobs: DiskBlobs;
@@ -33,6 +34,7 @@ const migrations = [
   dataMigrations,
   monitoringMigrations,
   fleetMigrations,
+  ...learningMigrations,
 ];
 
 /** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
@@ -55,7 +57,8 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
     projects,
     maxWaiting: settings.limits.waitingDevices,
   });
-  return { clock, database, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
+  const base = { clock, database, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
+  return { ...base, ...openLearning(base) };
 }
 
 /**
@@ -70,7 +73,11 @@ export async function startCapabilities(
   await capabilities.keys.ensureAdmin(adminKeyPath(settings));
   await capabilities.data.start();
   signal.throwIfAborted();
-  const background = [capabilities.monitoring.run(signal), ended(signal).then(() => capabilities.data.stop())];
+  const background = [
+    capabilities.monitoring.run(signal),
+    runLearning(capabilities, signal),
+    ended(signal).then(() => capabilities.data.stop()),
+  ];
   return { ended: Promise.all(background).then(() => undefined) };
 }
 

@@ -1,11 +1,10 @@
 // The HTTP door put together: what holds for every request, then each capability's routes.
-import { SanderlingError } from '@sanderling/kit';
 import { hubTimeHeader } from '@sanderling/wire';
 import type { MiddlewareHandler } from 'hono';
 import { FailedAttempts } from '../../access/index.ts';
 import type { Capabilities } from '../../capabilities.ts';
 import type { HubSettings } from '../../settings.ts';
-import { agentRoutes, type ReleaseSource } from './agent-routes.ts';
+import { agentRoutes } from './agent-routes.ts';
 import { authenticate } from './authentication.ts';
 import { limitBodies, type BodyLimitOf } from './body-limit.ts';
 import { datasetsRoutes } from './datasets-routes.ts';
@@ -17,10 +16,14 @@ import { eventsRoutes } from './events-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { keysRoutes } from './keys-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
+import { modelsRoutes } from './models-routes.ts';
 import { monitoringRoutes } from './monitoring-routes.ts';
+import { pipelinesRoutes } from './pipelines-routes.ts';
 import { projectsRoutes } from './projects-routes.ts';
 import { readingsRoutes } from './readings-routes.ts';
+import { releasesRoutes } from './releases-routes.ts';
 import { createRouter, type Router } from './router.ts';
+import { trackingRoutes } from './tracking-routes.ts';
 
 /** What the door needs beside the capabilities. */
 export interface DoorOptions {
@@ -33,13 +36,6 @@ export interface DoorOptions {
 }
 
 const megabyte = 1 << 20;
-
-/** Until the releases are part of the hub. */
-const noReleases: ReleaseSource = { get: missing, bundle: missing };
-
-async function missing(): Promise<never> {
-  throw new SanderlingError('NOT_FOUND', 'there is no such release');
-}
 
 /** The application that answers every request. */
 export function createApp(capabilities: Capabilities, options: DoorOptions): Router {
@@ -55,7 +51,7 @@ export function createApp(capabilities: Capabilities, options: DoorOptions): Rou
   for (const routes of apiRoutes(capabilities, options)) app.route('/', routes);
   app.route(
     '/',
-    agentRoutes({ fleet: capabilities.fleet, releases: noReleases, attempts, stopping: options.stopping }),
+    agentRoutes({ fleet: capabilities.fleet, releases: capabilities.releases, attempts, stopping: options.stopping }),
   );
   app.route('/', docsRoutes(app, options.version));
   return app;
@@ -73,6 +69,10 @@ function apiRoutes(capabilities: Capabilities, { settings, stopping }: DoorOptio
       maxJsonBytes: limits.bodyMb * megabyte,
     }),
     datasetsRoutes(capabilities.data),
+    pipelinesRoutes(capabilities),
+    trackingRoutes(capabilities.tracking, capabilities.projects),
+    modelsRoutes(capabilities),
+    releasesRoutes(capabilities),
     devicesRoutes(capabilities.fleet),
     monitoringRoutes(capabilities.monitoring, capabilities.projects),
     metricsRoutes(capabilities),
