@@ -3,7 +3,7 @@ import { SanderlingError } from '@sanderling/kit';
 import { attributesFrom, type AttributeInput } from './attribute-input.ts';
 import type { DataType } from './data-types.ts';
 import { appendGraph, type AppendOptions } from './append.ts';
-import { factOfInfo, factOfTensor, shapeText, typeOfFact, type Fact } from './infer/facts.ts';
+import { factOfInfo, factOfTensor, shapeText, type Fact } from './infer/facts.ts';
 import { infoOf, inferNode, isInferable } from './infer/infer.ts';
 import type { Dim, Graph, ModelFunction, Node, Shape, Tensor, ValueInfo, ValueType } from './ir.ts';
 import { renamedNode } from './rename.ts';
@@ -189,7 +189,7 @@ export class GraphBuilder {
     const nodes = names.size === 0 ? [...this.#nodes] : this.#nodes.map((node) => renamedNode(node, names));
     const ends = new Set([...this.#inputs.map(({ name }) => name), ...this.#outputs.map(({ source }) => source)]);
     const between = [...this.#facts].filter(
-      ([name, of]) => !ends.has(name) && !this.#initializers.has(name) && typeOfFact(of) !== undefined,
+      ([name, of]) => !ends.has(name) && !this.#initializers.has(name) && of.dtype !== 'undefined',
     );
     return {
       name: this.name,
@@ -197,9 +197,7 @@ export class GraphBuilder {
       initializers: new Map(this.#initializers),
       inputs: [...this.#inputs],
       outputs: this.#outputs.map(({ name, source }) => infoOf(name, this.#facts.get(source)!)),
-      valueInfo: new Map(
-        between.filter(([, of]) => of.dtype !== 'undefined').map(([name, of]) => [name, infoOf(name, of)]),
-      ),
+      valueInfo: new Map(between.map(([name, of]) => [name, infoOf(name, of)])),
     };
   }
 

@@ -94,7 +94,15 @@ function stacked(of: Fact, length: Dim, axis: number): Fact {
   return like(of, [...of.shape.slice(0, at), length, ...of.shape.slice(at)]);
 }
 
-const sequenceOf = (of: ValueType): Fact => factOfType({ kind: 'sequence', of });
+function sequenceOf(of: ValueType): Fact {
+  if (of.kind === 'sequence' || of.kind === 'optional') mismatch(`a sequence cannot hold ${of.kind}s`);
+  return factOfType({ kind: 'sequence', of });
+}
+
+function optionalOf(of: ValueType): Fact {
+  if (of.kind === 'optional') mismatch('an optional cannot hold an optional');
+  return factOfType({ kind: 'optional', of });
+}
 
 function elementOf(of: Fact): Fact {
   return of.type?.kind === 'sequence' || of.type?.kind === 'optional' ? factOfType(of.type.of) : unknownFact;
@@ -144,8 +152,8 @@ const sequenceMap: Rule = (call) => {
 
 const optional: Rule = (call) => {
   const stated = call.node.attributes['type'];
-  if (has(call, 0)) return factOfType({ kind: 'optional', of: typeOfFact(input(call, 0)) });
-  return stated?.type === 'typeOf' && stated.value ? factOfType({ kind: 'optional', of: stated.value }) : unknownFact;
+  if (has(call, 0)) return optionalOf(typeOfFact(input(call, 0)));
+  return stated?.type === 'typeOf' && stated.value ? optionalOf(stated.value) : unknownFact;
 };
 
 const optionalGetElement: Rule = (call) => {

@@ -10,12 +10,14 @@ import { linearRules } from './linear.ts';
 import { microsoftRules, mlRules, quantisedRules, trainingRules } from './quantised.ts';
 import { recurrentRules } from './recurrent.ts';
 import { reduceRules } from './reduce.ts';
+import { selectRules } from './select.ts';
 
 /** Rules by operator domain. */
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   '': {
     ...elementwiseRules,
     ...layoutRules,
+    ...selectRules,
     ...linearRules,
     ...reduceRules,
     ...recurrentRules,

@@ -1,5 +1,4 @@
-// Inference of operators that move elements about: reshape, slice, join, gather, scatter, pad, resize.
-import { SanderlingError } from '@sanderling/kit';
+// Inference of operators that move elements about: reshape, transpose, join, split, pad, resize.
 import { intAttribute, intsAttribute, floatsAttribute, stringAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../ir.ts';
 import {
@@ -176,9 +175,7 @@ const split: Rule = (call) => {
   const parts = call.node.outputs.length;
   if (!of.shape) return Array.from({ length: parts }, () => like(of, undefined));
   const axis = axisOf(intAttribute(call.node, 'axis', 0), of.shape.length);
-  const sizes =
-    listOf(call, 'split', 1) ??
-    (has(call, 1) ? undefined : equalParts(of.shape[axis], intAttribute(call.node, 'num_outputs', parts)));
+  const sizes = listOf(call, 'split', 1) ?? (has(call, 1) ? undefined : equalParts(of.shape[axis], parts));
   const total = of.shape[axis];
   if (sizes && typeof total === 'number' && sizes.every((size) => size !== undefined) && sumOf(sizes) !== total)
     mismatch(`parts of ${sizes.join(' + ')} do not make ${total}`);
@@ -200,83 +197,6 @@ function equalParts(total: Dim, parts: number): readonly (number | undefined)[] 
   return Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(size, total - i * size)));
 }
 
-/** Slice, by attributes (before opset 10) or inputs. */
-const slice: Rule = (call) => {
-  const of = input(call, 0);
-  if (!of.shape) return like(of, undefined);
-  const [starts, ends] = [bounds(call, 'starts', 1), bounds(call, 'ends', 2)];
-  const count = starts?.length ?? ends?.length;
-  const axes =
-    listOf(call, 'axes', 3) ??
-    (has(call, 3) || count === undefined ? undefined : Array.from({ length: count }, (_, i) => i));
-  if (!axes || !starts || !ends) return like(of, unknownDims(of.shape.length));
-  const steps = has(call, 4) ? (knownValues(input(call, 4)) ?? axes.map(() => undefined)) : axes.map(() => 1);
-  const shape = [...of.shape];
-  let values = of.values;
-  for (const [i, axis] of axes.entries()) {
-    const at = axisOf(axis, shape.length);
-    const part = sliceDim({ dim: of.shape[at], start: starts[i], end: ends[i], step: steps[i] });
-    shape[at] = part.size;
-    values = of.shape.length === 1 && part.indices ? part.indices.map((index) => of.values?.[index]) : undefined;
-  }
-  return like(of, shape, of.values && values);
-};
-
-function bounds(call: Call, attribute: string, index: number): readonly Dim[] | undefined {
-  return intsAttribute(call.node, attribute) ?? call.inputs[index]?.values;
-}
-
-interface Cut {
-  readonly dim: Dim;
-  readonly start: Dim;
-  readonly end: Dim;
-  readonly step: number | undefined;
-}
-
-function sliceDim({ dim, start, end, step }: Cut): { size: Dim; indices?: number[] } {
-  if (step === 0) mismatch('a slice has step 0');
-  if (
-    step === 1 &&
-    start === 0 &&
-    end !== undefined &&
-    (end === dim || (typeof end === 'number' && end >= 2 ** 31 - 1))
-  )
-    return { size: dim };
-  if (typeof start !== 'number' || typeof end !== 'number' || step === undefined) return { size: undefined };
-  if (typeof dim !== 'number') {
-    const fixed = step === 1 && start < 0 && end >= 2 ** 31 - 1 ? undefined : undefined;
-    return { size: fixed };
-  }
-  const clamp = (at: number): number =>
-    step > 0 ? Math.min(Math.max(at, 0), dim) : Math.min(Math.max(at, -1), dim - 1);
-  const from = clamp(start < 0 ? start + dim : start);
-  const to = clamp(end < 0 ? end + dim : end);
-  const size = Math.max(0, Math.ceil((to - from) / step));
-  return size <= maxFollowed ? { size, indices: Array.from({ length: size }, (_, i) => from + i * step) } : { size };
-}
-
-const gather: Rule = (call) => {
-  const [of, indices] = [input(call, 0), input(call, 1)];
-  if (!of.shape || !indices.shape) return like(of, undefined);
-  const axis = axisOf(intAttribute(call.node, 'axis', 0), of.shape.length);
-  const shape = [...of.shape.slice(0, axis), ...indices.shape, ...of.shape.slice(axis + 1)];
-  const picks = knownValues(indices);
-  const total = of.values?.length ?? 0;
-  const values =
-    of.shape.length === 1 && of.values && picks?.map((index) => of.values![index < 0 ? index + total : index]);
-  return like(of, shape, values || undefined);
-};
-
-const gatherElements: Rule = (call) => like(input(call, 0), input(call, 1).shape);
-
-const gatherNd: Rule = (call) => {
-  const [of, indices] = [input(call, 0), input(call, 1)];
-  const depth = indices.shape?.at(-1);
-  if (!of.shape || !indices.shape || typeof depth !== 'number') return like(of, undefined);
-  const batch = intAttribute(call.node, 'batch_dims', 0);
-  return like(of, [...indices.shape.slice(0, -1), ...of.shape.slice(batch + depth)]);
-};
-
 const pad: Rule = (call) => {
   const of = input(call, 0);
   const pads = intsAttribute(call.node, 'pads') ?? intsAttribute(call.node, 'paddings') ?? knownValues(call.inputs[1]);
@@ -292,14 +212,6 @@ const pad: Rule = (call) => {
     if ((shape[at] as number) < 0) mismatch(`axis ${at} would have a negative size`);
   }
   return like(of, shape);
-};
-
-const oneHot: Rule = (call) => {
-  const [indices, depth, values] = [input(call, 0), input(call, 1), input(call, 2)];
-  if (!indices.shape) return fact(values.dtype, undefined);
-  const axis = axisOf(intAttribute(call.node, 'axis', -1), indices.shape.length + 1);
-  const size = depth.values?.[0];
-  return fact(values.dtype, [...indices.shape.slice(0, axis), size, ...indices.shape.slice(axis)]);
 };
 
 const depthToSpace: Rule = (call) =>
@@ -369,18 +281,6 @@ const centerCropPad: Rule = (call) => {
   return like(of, shape);
 };
 
-const compress: Rule = (call) => {
-  const of = input(call, 0);
-  const axis = intAttribute(call.node, 'axis');
-  if (axis === undefined) return like(of, [undefined]);
-  if (!of.shape) return like(of, undefined);
-  const at = axisOf(axis, of.shape.length);
-  return like(
-    of,
-    of.shape.map((dim, i) => (i === at ? undefined : dim)),
-  );
-};
-
 const col2Im: Rule = (call) => {
   const of = input(call, 0);
   const [image, block] = [shapeFrom(input(call, 1)), knownValues(input(call, 2))];
@@ -389,31 +289,6 @@ const col2Im: Rule = (call) => {
   const channels = typeof packed === 'number' && area ? packed / area : undefined;
   return like(of, image && [n, channels, ...image]);
 };
-
-const topK: Rule = (call) => {
-  const of = input(call, 0);
-  const k = intAttribute(call.node, 'k') ?? call.inputs[1]?.values?.[0];
-  if (!of.shape) return [like(of, undefined), fact('int64', undefined)];
-  const axis = axisOf(intAttribute(call.node, 'axis', -1), of.shape.length);
-  const size = of.shape[axis];
-  if (typeof k === 'number' && typeof size === 'number' && k > size)
-    throw new SanderlingError('INVALID_MODEL', `k is ${k} and the axis has ${size}`);
-  const shape = of.shape.map((dim, i) => (i === axis ? k : dim));
-  return [like(of, shape), fact('int64', shape)];
-};
-
-const unique: Rule = (call) => {
-  const of = input(call, 0);
-  const axis = intAttribute(call.node, 'axis');
-  const shape =
-    axis === undefined
-      ? [undefined]
-      : of.shape?.map((dim, i) => (i === axisOf(axis, of.shape!.length) ? undefined : dim));
-  const list = fact('int64', [undefined]);
-  return [like(of, shape), list, list, list];
-};
-
-const nonZero: Rule = (call) => fact('int64', [input(call, 0).shape?.length, undefined]);
 
 /** How many known elements `Range` has. */
 export function rangeCount(start: number, limit: number, delta: number): number {
@@ -445,21 +320,12 @@ export const layoutRules: Readonly<Record<string, Rule>> = {
   Tile: tile,
   Concat: concat,
   Split: split,
-  Slice: slice,
-  Gather: gather,
-  GatherElements: gatherElements,
-  GatherND: gatherNd,
   Pad: pad,
-  OneHot: oneHot,
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   Resize: resize,
   Upsample: resize,
   CenterCropPad: centerCropPad,
-  Compress: compress,
   Col2Im: col2Im,
-  TopK: topK,
-  Unique: unique,
-  NonZero: nonZero,
   Range: range,
 };

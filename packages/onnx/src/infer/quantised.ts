@@ -2,7 +2,7 @@
 import { dataTypeOfCode, type DataType } from '../data-types.ts';
 import { intAttribute } from '../attributes.ts';
 import { flag, has, input, like, retyped, type Call, type Rule } from './call.ts';
-import { fact, type Fact } from './facts.ts';
+import { fact, unknownFact, type Fact } from './facts.ts';
 import { same } from './elementwise.ts';
 import { microsoftLinearRules, quantisedLinearRules } from './linear.ts';
 
@@ -89,7 +89,7 @@ export const mlRules: Readonly<Record<string, Rule>> = {
 
 /** Optimisers of the preview domain: rate, step, then tensors, gradients and states in groups; out come tensors and states in that order. */
 const optimiser: Rule = (call) => {
-  const facts = call.inputs.slice(2).map((of) => retyped(of!, of!.dtype));
+  const facts = call.inputs.slice(2).map((of = unknownFact) => retyped(of, of.dtype));
   const group = facts.length - call.node.outputs.length;
   return [...facts.slice(0, group), ...facts.slice(2 * group)];
 };

@@ -110,7 +110,10 @@ const imageDecoder: Rule = (call) => {
 const tfIdf: Rule = (call) => {
   const { shape } = input(call, 0);
   const indexes = call.node.attributes['ngram_indexes'];
-  const width = indexes?.type === 'ints' ? Math.max(-1, ...indexes.value.map(Number)) + 1 : undefined;
+  const width =
+    indexes?.type === 'ints'
+      ? indexes.value.reduce<number>((most, index) => Math.max(most, Number(index)), -1) + 1
+      : undefined;
   return fact('float32', shape && [...shape.slice(0, -1), width]);
 };
 

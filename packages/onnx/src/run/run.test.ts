@@ -62,6 +62,8 @@ describe('openSession', () => {
     ['an unknown input', { x, other: x }, 'other'],
     ['a wrong type', { x: { dtype: 'float64', dims: [1, 2], data: Float64Array.of(1, 2) } }, 'x'],
     ['a wrong shape', { x: { dtype: 'float32', dims: [1, 3], data: Float32Array.of(1, 2, 3) } }, 'x'],
+    ['negative dimensions', { x: { dtype: 'float32', dims: [-1, -2], data: Float32Array.of(1, 2) } }, 'x'],
+    ['elements in the wrong array', { x: { dtype: 'float32', dims: [1, 2], data: Float64Array.of(1, 2) } }, 'x'],
     ['too few elements', { x: { dtype: 'float32', dims: [2, 2], data: Float32Array.of(1, 2) } }, 'x'],
   ])('refuses %s, naming it', async (_, feeds, where) => {
     await using session = await openSession(doubler());

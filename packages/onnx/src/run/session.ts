@@ -225,7 +225,7 @@ function checkFeed({ name, dtype, shape }: ValueInfo, feed: RunTensor): void {
   if (dtype !== 'undefined' && feed.dtype !== dtype) throw bad(name, `is ${feed.dtype} and the model takes ${dtype}`);
   if (!fitsType(feed)) throw bad(name, `does not hold its ${feed.dtype} elements in the array of that type`);
   let count = 1;
-  for (const dim of feed.dims) count *= dim;
+  for (const dim of feed.dims) count *= Number.isInteger(dim) && dim >= 0 ? dim : NaN;
   if (feed.data.length !== count) throw bad(name, `has ${feed.data.length} elements for [${feed.dims.join(', ')}]`);
   if (!shape) return;
   const fits =
