@@ -87,7 +87,7 @@ test('every line fits the terminal, whatever happened', () => {
         subject: null,
         data: {
           finished: 3,
-          trials: 24,
+          total: 24,
           best: { validationMae: 0.123456, params: { cell: 'gru', hidden: 24, learningRate: 0.0123456 } },
         },
       },
