@@ -72,6 +72,16 @@ export class WorkerPool implements AsyncDisposable {
     else next();
   }
 
+  /** Starts processes ahead of work that is about to come; they end by themselves when none comes. */
+  warm(): void {
+    if (this.#stopped) return;
+    for (let count = this.#workers.size; count < this.size; count++) {
+      const worker = new Worker(this.#options);
+      this.#workers.add(worker);
+      this.#release(worker);
+    }
+  }
+
   /** Kills every process; tasks at work and in the queue end with UNAVAILABLE. */
   async stop(): Promise<void> {
     this.#stopped = true;

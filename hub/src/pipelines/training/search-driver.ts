@@ -3,11 +3,11 @@
 import { availableParallelism } from 'node:os';
 import { SanderlingError, toSanderlingError, type Clock, type Digest } from '@sanderling/kit';
 import type { Params, Search, Trial } from '@sanderling/search';
-import { durationMs, type ProjectSpec } from '@sanderling/wire';
+import { durationMs, type Artifact, type ProjectSpec } from '@sanderling/wire';
 import type { EventLog } from '../../events/index.ts';
 import type { BlobStore, Database } from '../../store/index.ts';
 import type { Tracking } from '../../tracking/index.ts';
-import type { Columns, Prepared, TrialParams, TrialResult, WorkerPool } from '../../workers/index.ts';
+import type { Columns, EpochNews, Prepared, TrialParams, TrialResult, WorkerPool } from '../../workers/index.ts';
 import type { StepContext } from '../engine/pipeline.ts';
 import { EpochLog } from './epoch-log.ts';
 import { searchSpace } from './search-space.ts';
@@ -59,6 +59,8 @@ export class SearchDriver {
   readonly #store: TrialStore;
   readonly #epochs: EpochLog;
   readonly #runs = new Map<number, string>();
+  /** Epochs of trials at work, by run. */
+  readonly #histories = new Map<string, EpochNews[]>();
 
   constructor(parts: SearchParts, task: SearchTask, context: StepContext) {
     this.#parts = parts;
@@ -187,13 +189,17 @@ export class SearchDriver {
     const input = { prepared, params, seed: `${seed}/${trial.id}`, loss: spec.model.loss, epochs, patience };
     for (let tries = 1; ; tries++) {
       await this.#epochs.take(run);
+      this.#histories.set(run, []);
       await tracking.restartRun(run);
       try {
         return await pool.run('trial', input, {
           data: { key: prepared.data, load: () => columns(prepared.data) },
           signal,
           timeoutMs: durationMs(trialTimeout),
-          onMessage: (news) => this.#epochs.add(run, news),
+          onMessage: (news) => {
+            this.#epochs.add(run, news);
+            this.#histories.get(run)?.push(news);
+          },
         });
       } catch (thrown) {
         if (signal.aborted || tries > 1 || toSanderlingError(thrown).code !== 'UNAVAILABLE') throw thrown;
@@ -209,18 +215,25 @@ export class SearchDriver {
     const waiting = await this.#epochs.take(run);
     const summary = result === undefined ? [] : summaryOf(result, clock.now());
     const data = this.#news(trial, search, end);
+    const artifacts = await this.#artifactsOf(run, end);
     await this.#store.tell(this.#context.execution, trial.id, end, async (tx) => {
       const tags = end.state === 'failed' ? { reason: end.reason.slice(0, 1000) } : {};
       await tracking.log(run, { metrics: [...waiting, ...summary], tags }, tx);
-      if (end.state === 'complete') {
-        const artifact = { path: 'model.onnx', size: end.sizeBytes, digest: end.model };
-        await tracking.linkArtifact(run, artifact, tx);
-      }
+      for (const artifact of artifacts) await tracking.linkArtifact(run, artifact, tx);
       await tracking.endRun(run, end.state === 'complete' ? 'finished' : 'failed', tx);
       const { project, execution: subject } = this.#context;
       await events.append({ type: 'trial.finished', project, subject, data: { ...data, run } }, tx);
     });
     this.#context.progress(data.finished / data.total, bestText(data));
+  }
+
+  async #artifactsOf(run: string, end: TrialEnd): Promise<Artifact[]> {
+    const history = Buffer.from(JSON.stringify(this.#histories.get(run) ?? []));
+    this.#histories.delete(run);
+    const digest = await this.#parts.blobs.put(history);
+    const epochs = { path: 'history.json', size: history.length, digest };
+    if (end.state === 'failed') return [epochs];
+    return [epochs, { path: 'model.onnx', size: end.sizeBytes, digest: end.model }];
   }
 
   #news(trial: Trial, search: Search, end: TrialEnd) {

@@ -105,7 +105,8 @@ interface Scope {
   readonly context: StepContext;
 }
 
-async function snapshot({ data }: TrainingParts, context: StepContext) {
+async function snapshot({ data, pool }: TrainingParts, context: StepContext) {
+  pool.warm();
   const { dataset, quality } = await data.createDataset(context.project);
   context.progress(1, `${dataset.rows} readings, dataset ${dataset.digest.slice(0, 12)}`);
   return { dataset: dataset.digest, rows: dataset.rows, quality };
