@@ -2,7 +2,7 @@
 // observation and one wide prior kernel. Where an observation lacks a conditional parameter its kernel is the prior's, so that the density stays whole.
 import type { Random } from '@sanderling/kit';
 import { buildParams, fromUnit, toUnit, type Numeric } from './coordinate.ts';
-import { cardinality, type ChoiceDimension, type ParamValue } from './dimension.ts';
+import { cardinality, type ChoiceDimension, type IntDimension, type ParamValue } from './dimension.ts';
 import { isActive, type AnySpace, type Parameter, type Params } from './space.ts';
 import { logDensity, logMass, sampleTruncated, truncatedNormal, type TruncatedNormal } from './truncated-normal.ts';
 
@@ -72,6 +72,7 @@ class NumericKernels implements Kernels {
   readonly #dimension: Numeric;
   readonly #components: readonly TruncatedNormal[];
   readonly #single: boolean;
+  readonly #masses = new Map<number, Float64Array>();
 
   constructor(dimension: Numeric, values: readonly (number | undefined)[]) {
     this.#dimension = dimension;
@@ -87,12 +88,23 @@ class NumericKernels implements Kernels {
 
   addLogs(value: ParamValue, out: Float64Array): void {
     if (this.#single) return;
-    const unit = toUnit(this.#dimension, value as number);
-    const cell = this.#dimension.kind === 'int' ? cellOf(this.#dimension, value as number) : undefined;
-    for (let i = 0; i < out.length; i++) {
-      const component = this.#components[i]!;
-      out[i]! += cell === undefined ? logDensity(component, unit) : logMass(component, cell[0], cell[1]);
+    if (this.#dimension.kind === 'int') {
+      const masses = this.#massesOf(this.#dimension, value as number);
+      for (let i = 0; i < out.length; i++) out[i]! += masses[i]!;
+      return;
     }
+    const unit = toUnit(this.#dimension, value as number);
+    for (let i = 0; i < out.length; i++) out[i]! += logDensity(this.#components[i]!, unit);
+  }
+
+  /** Kept by value: candidates share few whole numbers, and a mass costs far more than a density. */
+  #massesOf(dimension: IntDimension, value: number): Float64Array {
+    const known = this.#masses.get(value);
+    if (known !== undefined) return known;
+    const [from, to] = cellOf(dimension, value);
+    const masses = Float64Array.from(this.#components, (component) => logMass(component, from, to));
+    this.#masses.set(value, masses);
+    return masses;
   }
 
   sample(component: number, random: Random): number {
@@ -101,7 +113,7 @@ class NumericKernels implements Kernels {
 }
 
 /** The coordinates that round to a whole number. */
-function cellOf(dimension: Numeric & { readonly kind: 'int' }, value: number): readonly [number, number] {
+function cellOf(dimension: IntDimension, value: number): readonly [number, number] {
   const half = dimension.step / 2;
   const from = value === dimension.low ? 0 : toUnit(dimension, value - half);
   const to = value === dimension.high ? 1 : toUnit(dimension, value + half);

@@ -56,6 +56,6 @@ export function upperTail(z: number): number {
     return 0.5 - density * sum;
   }
   let fraction = z;
-  for (let k = Math.ceil(30 + 120 / z); k >= 1; k--) fraction = z + k / fraction;
+  for (let k = Math.ceil(16 + 220 / (z * z)); k >= 1; k--) fraction = z + k / fraction;
   return density / fraction;
 }
