@@ -70,11 +70,6 @@ export function dimOf(of: Fact | undefined, index: number): Dim {
   return of?.shape?.at(index);
 }
 
-/** The rank of a fact, when known. */
-export function rankOf(of: Fact | undefined): number | undefined {
-  return of?.shape?.length;
-}
-
 /** An element type given by an integer attribute such as `to`. */
 export function flag(call: Call, name: string, fallback = 0): number {
   return intAttribute(call.node, name, fallback);

@@ -169,8 +169,10 @@ export class SessionProcess implements AsyncDisposable {
 
 const cancelled = (cause: unknown): SanderlingError => new SanderlingError('CANCELLED', 'cancelled', { cause });
 
+/** The child's program, as source or as built. */
 function childFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './session-child.ts' : './session-child.js', import.meta.url);
+  const built = import.meta.url.endsWith('.js');
+  return built ? new URL('./session-child.js', import.meta.url) : new URL('./session-child.ts', import.meta.url);
 }
 
 function childEnvironment({ hugePages = process.platform === 'linux' }: ProcessOptions): NodeJS.ProcessEnv {
