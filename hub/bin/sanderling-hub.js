@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // The hub's program. Plain JavaScript, so that an old Node can say what is wrong instead of failing to parse TypeScript.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 
@@ -13,6 +15,13 @@ if (major < 24 || (major === 24 && minor < 12)) {
 }
 const args = process.argv.slice(2);
 const data = args.includes('--data') ? args[args.indexOf('--data') + 1] : process.env.SANDERLING_DATA;
-if (!args.includes('--help')) module.enableCompileCache(join(data || '.sanderling', 'cache', 'compile'));
+const cache = join(data || '.sanderling', 'cache', 'compile');
+const warmUp = 'SANDERLING_WARM_UP';
+
+// The first start compiles in a process of its own: the compiler's 30 MB go with it, and the hub starts from the cache.
+if (!args.includes('--help') && !existsSync(cache) && process.env[warmUp] === undefined)
+  spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { env: { ...process.env, [warmUp]: '1' } });
+
+if (!args.includes('--help')) module.enableCompileCache(cache);
 const { main } = await import('../src/main.ts');
-process.exitCode = await main(args);
+if (process.env[warmUp] === undefined) process.exitCode = await main(args);

@@ -30,7 +30,7 @@ export interface ImportReader extends AsyncIterable<readonly Measurement[]> {
 }
 
 /** Readings of one batch, so that its transaction is short. */
-const batchSize = 1000;
+const batchSize = 2000;
 /** Longest line of NDJSON, characters. */
 const maxLineLength = 10_000;
 /** As far as JavaScript's dates go, milliseconds. */

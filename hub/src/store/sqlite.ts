@@ -5,6 +5,9 @@ import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement 
 /** How long a statement waits for another process's lock, milliseconds. */
 const busyTimeoutMs = 10_000;
 
+/** Prepared statements kept. */
+const keptStatements = 200;
+
 /** Kysely's dialect over a database file; `:memory:` for tests. */
 export function sqliteDialect(path: string): Dialect {
   return new SqliteDialect({ database: async () => openSqlite(path) });
@@ -15,15 +18,36 @@ function openSqlite(path: string): SqliteDatabase {
   database.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY',
   );
-  return { close: () => database.close(), prepare: (sql) => adapt(database.prepare(sql)) };
+  const statements = new StatementCache(database);
+  return { close: () => database.close(), prepare: (sql) => adapt(database, statements, sql) };
 }
 
-function adapt(statement: StatementSync): SqliteStatement {
+/** Prepared statements by their text; the one used longest ago goes first. Running one ends it before the next query: sharing is safe. */
+class StatementCache {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  get(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > keptStatements) this.#statements.delete(this.#statements.keys().next().value!);
+    return statement;
+  }
+}
+
+function adapt(database: DatabaseSync, statements: StatementCache, sql: string): SqliteStatement {
+  const statement = statements.get(sql);
   const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
   return {
     reader: statement.columns().length > 0,
     all: (parameters) => statement.all(...values(parameters)),
     run: (parameters) => statement.run(...values(parameters)),
-    iterate: (parameters) => statement.iterate(...values(parameters)),
+    // A walk over rows lasts while other queries run: it has a statement of its own.
+    iterate: (parameters) => database.prepare(sql).iterate(...values(parameters)),
   };
 }
