@@ -1,36 +1,57 @@
 // From a trained network to the model that devices run: trained numbers in, training-only nodes out.
-import { encodeModel, modelOf, type Graph, type Tensor } from '@sanderling/onnx';
+import { SanderlingError } from '@sanderling/kit';
+import {
+  encodeModel,
+  foldBatchNorm,
+  modelOf,
+  pruneDead,
+  removeNoOps,
+  type Graph,
+  type Model,
+  type Tensor,
+} from '@sanderling/onnx';
 import { withInitializers, type Network } from './network.ts';
 
 /** Words about a model that travel inside it. */
 export type ModelMetadata = Readonly<Record<string, string>>;
 
+/** What to export. */
+export interface ExportOptions {
+  readonly metadata?: ModelMetadata;
+  /** Outputs to keep; what only others need is left out. @default all */
+  readonly outputs?: readonly string[];
+}
+
+/** The inference model; see {@link exportModel}. */
+export function inferenceModel(
+  network: Network,
+  tensors: ReadonlyMap<string, Tensor>,
+  options: ExportOptions = {},
+): Model {
+  const graph = withOutputs(withInitializers(network.graph, tensors), options.outputs);
+  const model = modelOf(graph, { metadata: new Map(Object.entries(options.metadata ?? {})) });
+  return pruneDead(foldBatchNorm(removeNoOps(model)));
+}
+
 /**
- * The inference model as bytes: the network's graph with trained numbers, without Dropout; input shapes stay as open as the network declared them.
- * @throws INVALID_ARGUMENT when a tensor does not fit the graph.
+ * The inference model as bytes: the network's graph with trained numbers, without Dropout, BatchNormalization folded into convolutions; input
+ * shapes stay as open as the network declared them.
+ * @throws INVALID_ARGUMENT when a tensor does not fit the graph or an output is not there.
  */
 export function exportModel(
   network: Network,
   tensors: ReadonlyMap<string, Tensor>,
-  metadata: ModelMetadata = {},
+  options: ExportOptions = {},
 ): Uint8Array {
-  const graph = withoutDropout(withInitializers(network.graph, tensors));
-  return encodeModel(modelOf(graph, { metadata: new Map(Object.entries(metadata)) }));
+  return encodeModel(inferenceModel(network, tensors, options));
 }
 
-/** The same graph with every Dropout replaced by its input, and without initializers that nothing reads any more. */
-export function withoutDropout(graph: Graph): Graph {
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
-  const renamed = new Map<string, string>();
-  const nodes = graph.nodes.flatMap((node) => {
-    const inputs = node.inputs.map((name) => renamed.get(name) ?? name);
-    const [output = '', input = ''] = [node.outputs[0], inputs[0]];
-    if (node.opType !== 'Dropout' || outputs.has(output)) return [{ ...node, inputs }];
-    renamed.set(output, input);
-    return [];
+function withOutputs(graph: Graph, names: readonly string[] | undefined): Graph {
+  if (names === undefined) return graph;
+  const outputs = names.map((name) => {
+    const output = graph.outputs.find((one) => one.name === name);
+    if (output !== undefined) return output;
+    throw new SanderlingError('INVALID_ARGUMENT', `the network has no output ${name}`, { where: name });
   });
-  const read = new Set([...nodes.flatMap((node) => node.inputs), ...outputs]);
-  const initializers = new Map([...graph.initializers].filter(([name]) => read.has(name)));
-  const valueInfo = new Map([...graph.valueInfo].filter(([name]) => !renamed.has(name)));
-  return { ...graph, nodes, initializers, valueInfo };
+  return { ...graph, outputs };
 }

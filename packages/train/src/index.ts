@@ -11,7 +11,7 @@ export {
   type SeriesWindows,
 } from './compile/reader.ts';
 export { compileTrainingStep, type StateEntry, type TrainingPlan, type TrainingStep } from './compile/training-step.ts';
-export { exportModel, withoutDropout, type ModelMetadata } from './export.ts';
+export { exportModel, inferenceModel, type ExportOptions, type ModelMetadata } from './export.ts';
 export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
 export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';
 export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState } from './fit/runtime.ts';
@@ -71,6 +71,8 @@ export {
   type PlateauOptions,
   type Schedule,
 } from './optimisers/schedules.ts';
+export { frozen, networkFromModel, type ImportOptions } from './tuning/import.ts';
+export { modernGraph } from './tuning/modern.ts';
 export {
   trainForecaster,
   type ForecasterLoss,

@@ -112,7 +112,7 @@ export async function trainForecaster(options: TrainForecasterOptions): Promise<
     ...(onEpoch === undefined ? {} : { onEpoch }),
   });
   return {
-    model: exportModel(network, result.tensors, options.metadata),
+    model: exportModel(network, result.tensors, { metadata: options.metadata ?? {} }),
     bestEpoch: result.bestEpoch,
     validationLoss: result.bestLoss,
     history: result.history,

@@ -1,6 +1,6 @@
 // Layers: the words in which networks are written. They write an inference graph and collect what is learnt; initial weights are PyTorch's.
 import { createRandom, SanderlingError, type Random } from '@sanderling/kit';
-import { GraphBuilder, tensorOf, type Value } from '@sanderling/onnx';
+import { GraphBuilder, modelOf, pruneDead, tensorOf, type Value } from '@sanderling/onnx';
 import { Algebra, product } from '../algebra.ts';
 import type { Network } from '../network.ts';
 
@@ -49,6 +49,18 @@ export class Layers {
   /** An input [batch, …dims], float32. */
   input(name: string, dims: readonly number[]): Value {
     return this.#builder.input(name, 'float32', ['batch', ...dims]);
+  }
+
+  /**
+   * Puts an existing network into this one: its inputs, weights and nodes. Returns every value by its old name, so that new layers can go on
+   * from any of them; what no output needs is dropped by `network`.
+   */
+  append({ graph, parameters, buffers }: Network): ReadonlyMap<string, Value> {
+    const values = this.#builder.append(graph);
+    const now = (name: string) => values.get(name)?.name ?? name;
+    this.#parameters.push(...parameters.map(now));
+    this.#buffers.push(...buffers.map(now));
+    return values;
   }
 
   /** A learnt tensor, uniform in ±bound (0: zeros). */
@@ -200,7 +212,9 @@ export class Layers {
   /** The finished network. */
   network(outputs: Readonly<Record<string, Value>>): Network {
     for (const [name, value] of Object.entries(outputs)) this.#builder.output(name, value);
-    return { graph: this.#builder.build(), parameters: this.#parameters, buffers: this.#buffers };
+    const { graph } = pruneDead(modelOf(this.#builder.build()));
+    const isKept = (name: string) => graph.initializers.has(name);
+    return { graph, parameters: this.#parameters.filter(isKept), buffers: this.#buffers.filter(isKept) };
   }
 
   #learnt(name: string, dims: readonly number[], each: () => number): Value {

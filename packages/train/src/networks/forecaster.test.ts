@@ -82,7 +82,7 @@ describe('forecasterNetwork', () => {
 
   test('the exported model is small, has an open batch and no training nodes', () => {
     const network = forecasterNetwork({ cell: 'gru', window: 24, features: 3, horizon: 2, hidden: 8, dropout: 0.2 });
-    const bytes = exportModel(network, new Map(), { project: 'temperature' });
+    const bytes = exportModel(network, new Map(), { metadata: { project: 'temperature' } });
     const model = decodeModel(bytes);
     expect(model.metadata.get('project')).toBe('temperature');
     expect(model.graph.inputs.map(({ name, shape }) => [name, shape])).toEqual([['window', ['batch', 24, 3]]]);
