@@ -12,7 +12,7 @@ import type { Judged } from './trial.ts';
 
 /** How the genetic algorithm breeds. */
 export interface GeneticOptions {
-  /** Trials in a generation; the next one starts when all are finished. @default 20 */
+  /** Trials in a generation; the next one starts when all are finished. Small ones win on budgets of 50 to 200 trials. @default 10 */
   readonly population?: number;
   /** Candidates for each parent; more is greedier. @default 3 */
   readonly tournament?: number;
@@ -84,7 +84,7 @@ class Genetic implements Algorithm {
   #settle(study: Study): Settings {
     const mutation = Math.min(0.5, 1 / study.space.parameters.length);
     return {
-      population: 20,
+      population: 10,
       tournament: 3,
       crossover: 0.9,
       blend: 0.5,
