@@ -153,6 +153,7 @@ class SearchOfTrials implements Search, Study {
   readonly #judged: (Judged | undefined)[] = [];
   readonly #keys = new Set<string>();
   #finishedBelow = 0;
+  #last: { readonly params: Params; readonly key: string } | undefined;
   #size: number | undefined;
 
   constructor(setup: Setup) {
@@ -273,12 +274,18 @@ class SearchOfTrials implements Search, Study {
   }
 
   seen(params: Params): boolean {
-    return this.#keys.has(keyOf(this.space, params));
+    return this.#keys.has(this.#keyOf(params));
+  }
+
+  /** The key of the last parameters is kept: those that were found to be new are added next. */
+  #keyOf(params: Params): string {
+    if (this.#last?.params !== params) this.#last = { params, key: keyOf(this.space, params) };
+    return this.#last.key;
   }
 
   #add(id: number, params: Params): Trial {
     this.#trials.push(Object.freeze({ id, params, state: 'running' }));
-    this.#keys.add(keyOf(this.space, params));
+    this.#keys.add(this.#keyOf(params));
     return { id, params };
   }
 
