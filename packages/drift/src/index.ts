@@ -82,3 +82,29 @@ export {
   type QuantileSketchState,
 } from './report/quantile-sketch.ts';
 export { reportHtml } from './report/report-html.ts';
+export {
+  addressOf,
+  tasksOf,
+  type LabConfig,
+  type LabDetector,
+  type LabStream,
+  type LabTask,
+} from './lab/config.ts';
+export { fileStream, type FileStreamOptions } from './lab/file-stream.ts';
+export { labHtml, labMarkdown, labReport, type LabReport } from './lab/lab-report.ts';
+export { judgeAlarms, type Acceptance, type AlarmMetrics } from './lab/metrics.ts';
+export { runLab, type LabOptions, type LabProgress } from './lab/run-lab.ts';
+export type { LabResult } from './lab/run-task.ts';
+export {
+  dominates,
+  searchDetector,
+  searchGoals,
+  searchSpaceOf,
+  type DetectorSearch,
+  type FrontPoint,
+  type LabOptimiser,
+  type SearchDimension,
+  type SearchPoint,
+  type SearchReport,
+} from './lab/search-detector.ts';
+export { summarise, type LabSummary, type Spread } from './lab/summary.ts';

@@ -19,7 +19,7 @@ export interface DriftPoint {
 /** A sample: its features are valid until the next is drawn. */
 export interface StreamSample {
   readonly x: Float64Array;
-  /** 0 or 1. */
+  /** A whole number from 0; the streams made here have 0 and 1. */
   readonly label: number;
 }
 
