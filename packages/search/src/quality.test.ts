@@ -1,7 +1,9 @@
 // The algorithms on problems with known optima; the full comparison over many seeds is in bench/src/search.
 import { describe, expect, test } from 'vitest';
 import {
+  createAsha,
   createSearch,
+  genetic,
   choice,
   float,
   int,
@@ -13,6 +15,7 @@ import {
   type AlgorithmConfig,
   type Goal,
 } from './index.ts';
+import { compareJudged } from './ranking.ts';
 import { survive } from './survival.ts';
 import type { Judged } from './trial.ts';
 
@@ -125,5 +128,42 @@ describe('survival', () => {
   test('of a front that is too large the crowded go and the ends stay', () => {
     const front = [0, 1, 1.1, 1.2, 5, 10].map((x, id) => judged(id, [x, 10 - x]));
     expect(survive(front, 4).map(({ judged: { id } }) => id)).toEqual([0, 3, 4, 5]);
+  });
+});
+
+describe('ranking', () => {
+  test('complete before pruned before failed; the pruned by how far they came', () => {
+    const score = (cost: number) => ({ costs: [cost], violation: 0 });
+    const all: Judged[] = [
+      { id: 0, params: {}, score: undefined },
+      { id: 1, params: {}, score: undefined, partial: score(2) },
+      { id: 2, params: {}, score: score(9) },
+      { id: 3, params: {}, score: undefined, partial: score(1) },
+      { id: 4, params: {}, score: score(8) },
+    ];
+    expect(all.toSorted(compareJudged).map(({ id }) => id)).toEqual([4, 2, 3, 1, 0]);
+  });
+
+  test('a genetic search whose trials are mostly pruned by ASHA still learns', () => {
+    const found = Array.from({ length: 11 }, (_, seed) => {
+      const search = createSearch(genetic(), plane, { seed, trials: 150 });
+      const asha = createAsha({ reduction: 3, maxResource: 9 });
+      let steps = 0;
+      for (let trial = search.ask(); trial !== undefined; trial = search.ask()) {
+        const final = branin(trial.params);
+        for (let step = 1; step <= 9; step++) {
+          steps++;
+          const value = final + 20 / step;
+          const verdict = asha.report(trial.id, step, value);
+          if (verdict === 'stop') search.tell(trial.id, { state: 'pruned', value });
+          else if (step === 9) search.tell(trial.id, { value: final });
+          else continue;
+          break;
+        }
+      }
+      expect(steps).toBeLessThan(150 * 9 * 0.6);
+      return search.history().at(-1)!.value;
+    });
+    expect(median(found)).toBeLessThan(0.6);
   });
 });

@@ -13,12 +13,13 @@ export function dominates(a: Score, b: Score): boolean {
   return better;
 }
 
-/** Order for one goal, best first; ties by id, so that the order never depends on who finished first. */
+/** Order for one goal, best first: complete, then pruned, then failed trials; ties by id, so that the order never depends on who finished first. */
 export function compareJudged(a: Judged, b: Judged): number {
-  return compareScores(a.score, b.score) || a.id - b.id;
+  return compareScores(a.score, b.score) || compareScores(a.partial, b.partial) || a.id - b.id;
 }
 
 function compareScores(a: Score | undefined, b: Score | undefined): number {
+  if (a === undefined && b === undefined) return 0;
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
   return a.violation - b.violation || a.costs[0]! - b.costs[0]!;
 }

@@ -34,6 +34,8 @@ export interface Judged {
   readonly id: number;
   readonly params: Params;
   readonly score: Score | undefined;
+  /** Of a pruned trial, where its last values are known. */
+  readonly partial?: Score | undefined;
 }
 
 /** The record of a trial with its outcome. @throws INVALID_ARGUMENT on missing, unknown or non-finite values */
@@ -57,10 +59,16 @@ export function finish(trial: Trial, outcome: Outcome, aims: Aims): TrialRecord 
   }
 }
 
-/** What algorithms see of a finished trial. */
+/** What algorithms see of a finished trial: a pruned one keeps the score of its last values apart, as it is no measure of the finished thing. */
 export function judge(record: TrialRecord, aims: Aims): Judged {
-  const complete = record.state === 'complete' && record.values !== undefined;
-  return { id: record.id, params: record.params, score: complete ? scoreOf(aims, record.values) : undefined };
+  const { id, params, state, values } = record;
+  const score = values === undefined ? undefined : scoreOf(aims, values);
+  return {
+    id,
+    params,
+    score: state === 'complete' ? score : undefined,
+    partial: state === 'pruned' ? score : undefined,
+  };
 }
 
 function valuesOf(outcome: Outcome, aims: Aims, id: number): Readonly<Record<string, number>> | undefined {
