@@ -1,5 +1,13 @@
 // Training compiled into one ONNX graph: gradients, losses, optimisers, fit, ready networks.
 export { Algebra, dimsOf, type Operand } from './algebra.ts';
+export {
+  command,
+  type CommandOptions,
+  type CommandResult,
+  type CommandRun,
+  type CommandTrainer,
+  type Numbers,
+} from './command/command.ts';
 export { compileEvaluation, type Evaluation } from './compile/evaluation.ts';
 export {
   rowReader,
