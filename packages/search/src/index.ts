@@ -44,3 +44,4 @@ export { crowdingDistance, nonDominatedSort, paretoFront, type Costs } from './p
 export { spread } from './spread.ts';
 export { hypervolume } from './hypervolume.ts';
 export { createAsha, restoreAsha, type Asha, type AshaOptions, type AshaState, type Verdict } from './asha.ts';
+export { runSearch, type Objective, type RunSearchOptions } from './run-search.ts';

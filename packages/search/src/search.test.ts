@@ -347,7 +347,7 @@ describe('a stored state that was spoilt anywhere', () => {
           expect(error).toBeInstanceOf(SanderlingError);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 600 },
     );
   });
 });
