@@ -42,6 +42,16 @@ describe('GraphBuilder', () => {
     expect(() => b.input('x', 'float32', [1])).toThrow(expect.objectContaining({ code: 'ALREADY_EXISTS' }));
   });
 
+  test('a model has the opset that its builder inferred by', async () => {
+    const b = new GraphBuilder('old', { opset: 12 });
+    const x = b.input('x', 'float32', [2, 3]);
+    b.output('y', b.op('ReduceSum', [x], { axes: [1], keepdims: 0 }));
+    const model = b.model();
+    expect([model.opsets.get(''), model.graph.outputs[0]!.shape]).toEqual([12, [2]]);
+    await using session = await openSession(model);
+    expect((await session.run({ x: f32([2, 3], [1, 2, 3, 4, 5, 6]) }))['y']!.data).toEqual(Float32Array.of(6, 15));
+  });
+
   test('a scan sees outer values and stacks its outputs', async () => {
     const b = new GraphBuilder('scan');
     const x = b.input('x', 'float32', ['time', 2]);

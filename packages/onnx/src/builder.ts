@@ -5,7 +5,8 @@ import type { DataType } from './data-types.ts';
 import { appendGraph, type AppendOptions } from './append.ts';
 import { factOfInfo, factOfTensor, shapeText, type Fact } from './infer/facts.ts';
 import { infoOf, inferNode, isInferable } from './infer/infer.ts';
-import type { Dim, Graph, ModelFunction, Node, Shape, Tensor, ValueInfo, ValueType } from './ir.ts';
+import type { Dim, Graph, Model, ModelFunction, Node, Shape, Tensor, ValueInfo, ValueType } from './ir.ts';
+import { defaultOpset, modelOf, type ModelOptions } from './model.ts';
 import { renamedNode } from './rename.ts';
 import { tensorOf, type Elements } from './tensor.ts';
 
@@ -33,9 +34,6 @@ export interface OpOptions {
   /** Types of the outputs, for operators that inference does not know. */
   readonly outputs?: readonly { readonly dtype: DataType; readonly shape: Shape | undefined }[];
 }
-
-/** The opsets that a builder assumes unless told otherwise. */
-export const defaultOpset = 21;
 
 /** What a root builder shares with its subgraphs. */
 interface Shared {
@@ -71,7 +69,7 @@ export class GraphBuilder {
     this.#shared = parent ? parent.#shared : newShared(options);
   }
 
-  /** The opsets that inference goes by; `modelOf` takes them from the same options. */
+  /** The opsets that inference goes by. */
   get opsets(): ReadonlyMap<string, number> {
     return this.#shared.opsets;
   }
@@ -199,6 +197,12 @@ export class GraphBuilder {
       outputs: this.#outputs.map(({ name, source }) => infoOf(name, this.#facts.get(source)!)),
       valueInfo: new Map(between.map(([name, of]) => [name, infoOf(name, of)])),
     };
+  }
+
+  /** A model around the graph, with the opsets and functions that this builder goes by. */
+  model(options: ModelOptions = {}): Model {
+    const { opsets, functions } = this.#shared;
+    return modelOf(this.build(), { opsets, functions, ...options });
   }
 
   /** The same as {@link build}; reads well where a body is given as an attribute. */

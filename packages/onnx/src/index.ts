@@ -13,7 +13,7 @@ export { attributesFrom, type AttributeInput } from './attribute-input.ts';
 export type { AppendOptions } from './append.ts';
 export { assertValid, checkModel, supported } from './check/check.ts';
 export { problemCodes, type Problem, type ProblemCode } from './check/problems.ts';
-export { defaultOpset, GraphBuilder, type BuilderOptions, type OpOptions, type Value } from './builder.ts';
+export { GraphBuilder, type BuilderOptions, type OpOptions, type Value } from './builder.ts';
 export { byteLength, dataTypes, isFloat, type DataType } from './data-types.ts';
 export { shapeText, type Fact } from './infer/facts.ts';
 export {
@@ -44,7 +44,7 @@ export type {
 } from './ir.ts';
 export { readModel, writeModel, type ReadOptions, type WriteOptions } from './files.ts';
 export { mapTensors } from './map-tensors.ts';
-export { modelOf, type ModelOptions } from './model.ts';
+export { defaultOpset, modelOf, type ModelOptions } from './model.ts';
 export { capturedBy, producersOf, readsOf, topologicalOrder } from './order.ts';
 export { definedNames, renamedGraph, renamedNode, type Names } from './rename.ts';
 export { compose, type AnyPass, type Pass } from './passes/pass.ts';

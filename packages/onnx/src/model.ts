@@ -1,7 +1,9 @@
 // Models from graphs.
 import { subgraphsOf } from './attributes.ts';
-import { defaultOpset } from './builder.ts';
 import type { Graph, Model, ModelFunction } from './ir.ts';
+
+/** The opset of a model unless told otherwise. */
+export const defaultOpset = 21;
 
 export interface ModelOptions {
   /** Opset of the ONNX domain. @default 21 */

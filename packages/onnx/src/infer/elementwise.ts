@@ -3,7 +3,7 @@ import { dataTypeOfCode, dataTypes, isFloat, type DataType } from '../data-types
 import { intAttribute } from '../attributes.ts';
 import type { Dim } from '../ir.ts';
 import { flag, input, retyped, type Call, type Rule } from './call.ts';
-import { broadcast, fact, maxFollowed, mismatch, multiply, plus, type Fact } from './facts.ts';
+import { broadcast, exactQuotient, fact, maxFollowed, mismatch, multiply, plus, type Fact } from './facts.ts';
 
 type Numeric = (a: number, b: number) => number;
 
@@ -79,7 +79,8 @@ const comparison =
 
 const divide: Rule = (call) => {
   const whole = !isFloat(input(call, 0).dtype);
-  return elementwise(call, (a, b) => (b === 1 ? a : onNumbers((x, y) => (whole ? Math.trunc(x / y) : x / y))(a, b)));
+  const numbers = onNumbers((x, y) => (whole ? Math.trunc(x / y) : x / y));
+  return elementwise(call, (a, b) => (typeof a === 'string' ? exactQuotient(a, b) : numbers(a, b)));
 };
 
 const modulo: Numeric = (a, b) => a - b * Math.floor(a / b);

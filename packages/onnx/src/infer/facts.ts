@@ -71,7 +71,55 @@ export function multiply(a: Dim, b: Dim): Dim {
   if (a === 0 || b === 0) return 0;
   if (a === 1) return b;
   if (b === 1) return a;
-  return typeof a === 'number' && typeof b === 'number' ? a * b : undefined;
+  return typeof a === 'number' && typeof b === 'number' ? a * b : symbolicProduct(a, b);
+}
+
+/** A product of a number and symbols: `4*n*t`. */
+interface Monomial {
+  readonly factor: number;
+  readonly symbols: readonly string[];
+}
+
+function monomialOf(dim: number | string): Monomial {
+  if (typeof dim === 'number') return { factor: dim, symbols: [] };
+  const parts = dim.split('*').map((part) => part.trim());
+  if (!parts.every((part) => /^\w+$/.test(part))) return { factor: 1, symbols: [dim] };
+  const numbers = parts.filter((part) => /^\d+$/.test(part));
+  return {
+    factor: numbers.reduce((product, part) => product * Number(part), 1),
+    symbols: parts.filter((part) => !/^\d+$/.test(part)),
+  };
+}
+
+function dimOfMonomial({ factor, symbols }: Monomial): Dim {
+  if (symbols.length === 0) return factor;
+  const names = symbols.toSorted();
+  return (factor === 1 ? names : [String(factor), ...names]).join('*');
+}
+
+/** Products longer than this are not followed. */
+const mostSymbols = 8;
+
+function symbolicProduct(a: Dim, b: Dim): Dim {
+  if (a === undefined || b === undefined) return undefined;
+  const [left, right] = [monomialOf(a), monomialOf(b)];
+  const product = { factor: left.factor * right.factor, symbols: [...left.symbols, ...right.symbols] };
+  const sound = Number.isSafeInteger(product.factor) && product.factor > 0 && product.symbols.length <= mostSymbols;
+  return sound ? dimOfMonomial(product) : undefined;
+}
+
+/** whole / part where that is exact, symbols cancelling; undefined where it is not known to be. */
+export function exactQuotient(whole: Dim, part: Dim): Dim {
+  if (whole === undefined || part === undefined || part === 0) return undefined;
+  const [above, below] = [monomialOf(whole), monomialOf(part)];
+  const symbols = [...above.symbols];
+  for (const symbol of below.symbols) {
+    const at = symbols.indexOf(symbol);
+    if (at < 0) return undefined;
+    symbols.splice(at, 1);
+  }
+  const factor = above.factor / below.factor;
+  return Number.isInteger(factor) ? dimOfMonomial({ factor, symbols }) : undefined;
 }
 
 export function plus(a: Dim, b: Dim): Dim {

@@ -16,6 +16,7 @@ import {
 import {
   axisOf,
   broadcast,
+  exactQuotient,
   fact,
   maxFollowed,
   mergeDim,
@@ -36,7 +37,7 @@ const reshape: Rule = (call) => {
   const dims = target.map((size, i): Dim => (size === 0 && !zeroIsZero ? of.shape?.[i] : size));
   const hole = dims.indexOf(-1);
   if (hole >= 0)
-    dims[hole] = quotient(
+    dims[hole] = remaining(
       of.shape,
       dims.filter((_, i) => i !== hole),
     );
@@ -50,34 +51,25 @@ function checkCount(from: Shape | undefined, to: Shape): void {
     mismatch(`[${from!.join(', ')}] has ${a} elements and [${to.join(', ')}] ${b}`);
 }
 
-/** product(whole) / product(parts), cancelling equal symbols. */
-function quotient(whole: Shape | undefined, parts: Shape): Dim {
+/** The one dimension of a reshape that is left open: product(whole) / product(parts). */
+function remaining(whole: Shape | undefined, parts: Shape): Dim {
   if (!whole) return undefined;
-  const rest = [...whole];
-  let divisor = 1;
-  for (const part of parts) {
-    if (part === undefined) return undefined;
-    if (typeof part === 'number') {
-      divisor *= part;
-      continue;
-    }
-    const at = rest.indexOf(part);
-    if (at < 0) return undefined;
-    rest[at] = 1;
-  }
-  return dividedBy(rest, divisor);
+  const [count, rest] = [productOf(whole), productOf(parts)];
+  if (rest === 0) return count === 0 ? 0 : undefined;
+  if (typeof count === 'number' && typeof rest === 'number' && count % rest !== 0)
+    mismatch(`${count} elements are not divisible by ${rest}`);
+  return exactQuotient(count, rest) ?? exactQuotient(...withoutCommon(whole, parts));
 }
 
-function dividedBy(rest: Shape, divisor: number): Dim {
-  const symbols = rest.filter((dim) => typeof dim !== 'number');
-  const number = rest.reduce<number>((product, dim) => (typeof dim === 'number' ? product * dim : product), 1);
-  if (symbols.length === 0) {
-    if (divisor === 0) return number === 0 ? 0 : undefined;
-    return Number.isInteger(number / divisor)
-      ? number / divisor
-      : mismatch(`${number} elements are not divisible by ${divisor}`);
-  }
-  return symbols.length === 1 && number === divisor ? symbols[0] : undefined;
+/** Both products without the dimensions that stand on both sides, so that an unknown one elsewhere does no harm. */
+function withoutCommon(whole: Shape, parts: Shape): [Dim, Dim] {
+  const rest = [...whole];
+  const left = parts.filter((part) => {
+    const at = part === undefined ? -1 : rest.indexOf(part);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+  return [productOf(rest), productOf(left)];
 }
 
 const transpose: Rule = (call) => {
