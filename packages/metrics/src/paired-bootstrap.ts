@@ -54,7 +54,7 @@ export interface Comparison {
 
 /** Fewer rows than this say nothing about a confidence. */
 export const leastRows = 8;
-const mostDraws = 2e9;
+const mostDraws = 5e8;
 
 /**
  * Compares two models by their errors on the same rows in time order. Takes O(resamples × n / blockLength) time.
@@ -92,7 +92,10 @@ export function pairedBootstrap(errorsA: Series, errorsB: Series, options: Boots
   };
 }
 
-/** Whether the data say, with the comparison's confidence, that A is worse than B by at most `margin` (a fraction of B: 0.02 is 2 %; 0 asks that A be no worse at all). */
+/**
+ * Whether the data say, with the comparison's confidence, that A is worse than B by at most `margin` (a fraction of B: 0.02 is 2 %; 0 asks that A be no
+ * worse at all, which equally good models rarely show). Looks at the upper end of the interval: at 95 % a wrong yes has a chance of 2.5 %.
+ */
 export function isNotWorse(comparison: Comparison, margin = 0): boolean {
   if (!Number.isFinite(margin)) throw invalid('margin', margin, 'a finite fraction');
   if (comparison.relativeHigh !== null) return comparison.relativeHigh <= margin;
