@@ -3,12 +3,31 @@
 import { mkdirSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 12)) {
   console.error(`sanderling-agent needs Node 24.12 or newer; this is ${process.versions.node}.`);
   console.error('Install it from nodejs.org, or with: npm install node@24 (it then lies in node_modules/.bin).');
   process.exit(1);
+}
+
+/** What makes Node small: a young generation of 1 MB, the middle compiler only, one memory arena, few helper threads. Measured in bench/src/agent. */
+const nodeFlags =
+  process.env.SANDERLING_AGENT_NODE_FLAGS ??
+  '--max-semi-space-size=1 --max-old-space-size=96 --optimize-for-size --no-turbofan --v8-pool-size=1';
+const nodeEnvironment = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2' };
+
+/** Becomes the same program with these settings: the same process, a different image. Where that cannot be done, it is only larger. */
+function becomeSmall() {
+  if (nodeFlags === '' || process.env.SANDERLING_AGENT_SMALL === '1' || typeof process.execve !== 'function') return;
+  const script = fileURLToPath(import.meta.url);
+  const args = [process.execPath, ...process.execArgv, ...nodeFlags.split(' '), script, ...process.argv.slice(2)];
+  try {
+    process.execve(process.execPath, args, { ...nodeEnvironment, ...process.env, SANDERLING_AGENT_SMALL: '1' });
+  } catch {
+    // Windows, or a policy against it.
+  }
 }
 
 /** The data folder, before the arguments are really read: the compiled code is kept there. */
@@ -19,15 +38,19 @@ function dataFolder() {
   return (at >= 0 ? args[at + 1] : joined?.slice('--data='.length)) ?? process.env.SANDERLING_AGENT_DATA;
 }
 
-const folder = dataFolder();
-if (folder && !process.argv.includes('--help')) {
+/** Code compiled once needs no compiler, and no stripping of types, in memory. */
+function keepCompiledCode() {
+  const folder = dataFolder();
+  if (!folder || process.argv.includes('--help')) return;
   try {
     mkdirSync(join(folder, 'cache'), { recursive: true });
     module.enableCompileCache(join(folder, 'cache'));
   } catch {
-    // Without a cache the agent needs some memory more; what is wrong with the folder, it will say itself.
+    // Without it the agent needs some memory more; what is wrong with the folder, the agent says itself.
   }
 }
 
+becomeSmall();
+keepCompiledCode();
 const { main } = await import('../src/main.ts');
 process.exitCode = await main(process.argv.slice(2), process.env);

@@ -1,5 +1,6 @@
 // The program on a device. Start it in a process of its own with `sanderling-agent`, or embed it.
 export { startAgent, type AgentOptions, type RunningAgent } from './agent.ts';
+export { agentCommand } from './agent-command.ts';
 export { agentVersion } from './agent-version.ts';
 export type { OutboxOptions } from './outbox/outbox.ts';
 export { jsonLines } from './sources/json-lines.ts';

@@ -1,6 +1,5 @@
 // HTTP as the agent needs it: one request, a streamed answer, limits on every wait. On Node's own client, which costs less memory than fetch.
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { SanderlingError } from '@sanderling/kit';
 
 /** A request. */
@@ -30,10 +29,24 @@ export interface Transport {
   close(): void;
 }
 
+/** A protocol's client and its kept-alive connections. */
+interface Client {
+  readonly request: typeof import('node:http').request | typeof import('node:https').request;
+  readonly agent: import('node:http').Agent;
+}
+
+/**
+ * A client, loaded when first used. Taken from the process: an `import` of `node:http` also loads its WebSocket, 10 MB of resident memory.
+ */
+function loadClient(protocol: string): Client {
+  const { request, Agent } =
+    protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
+  return { request, agent: new Agent({ keepAlive: true, maxSockets: 4 }) };
+}
+
 /** The transport over HTTP and HTTPS with kept-alive connections. */
 export class NodeTransport implements Transport {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 4 });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: 4 });
+  readonly #clients = new Map<string, Client>();
 
   send(request: HttpRequest): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
@@ -47,16 +60,16 @@ export class NodeTransport implements Transport {
   }
 
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    for (const { agent } of this.#clients.values()) agent.destroy();
+    this.#clients.clear();
   }
 
   #open({ method, url, headers, body, signal }: HttpRequest): ClientRequest {
     const length = body === undefined ? {} : { 'content-length': String(body.length) };
     const options = { method, headers: { ...headers, ...length }, signal };
-    return url.protocol === 'https:'
-      ? httpsRequest(url, { ...options, agent: this.#https })
-      : httpRequest(url, { ...options, agent: this.#http });
+    let client = this.#clients.get(url.protocol);
+    if (client === undefined) this.#clients.set(url.protocol, (client = loadClient(url.protocol)));
+    return client.request(url, { ...options, agent: client.agent });
   }
 }
 

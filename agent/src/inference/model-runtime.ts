@@ -1,6 +1,6 @@
 // What runs a model: a port of the engine, and its adapter for ONNX Runtime.
 import { SanderlingError } from '@sanderling/kit';
-import { openSession } from '@sanderling/onnx';
+import { openSession } from '@sanderling/onnx/session';
 
 /** A model ready to run. */
 export interface RunningModel {

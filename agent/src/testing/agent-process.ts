@@ -4,11 +4,9 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { agentCommand } from '../agent-command.ts';
 import type { StatusLine } from '../status/lines.ts';
 import type { TestHub } from './test-hub.ts';
-
-const command = fileURLToPath(new URL('../../bin/sanderling-agent.js', import.meta.url));
 
 /** How to start it. */
 export interface ProcessOptions {
@@ -36,7 +34,7 @@ export class AgentProcess {
 
   constructor({ hub, data, token, source = 'stdin', args = [], crashAt, env = {} }: ProcessOptions) {
     const flags = ['--hub', hub.url, '--data', data, '--source', source, '--json-status', ...args];
-    this.#child = spawn(process.execPath, [command, ...flags], {
+    this.#child = spawn(process.execPath, [agentCommand, ...flags], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: {
         ...process.env,

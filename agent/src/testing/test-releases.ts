@@ -30,6 +30,8 @@ export interface TestRelease {
   readonly manifest?: Partial<ReleaseManifest>;
   /** Added to every expected value of the self-test. */
   readonly selfTestOffset?: number;
+  /** A model of one's own: ONNX from `window` (1 × window × features) to `forecast` (1 × horizon); its self-test is left to `manifest`. */
+  readonly model?: Uint8Array;
   /** Bytes of padding, to make a download last. */
   readonly padding?: number;
 }
@@ -47,7 +49,7 @@ export const horizon = 3;
 /** Makes and signs a release. */
 export function makeRelease(options: TestRelease, privateKey: string): SealedRelease {
   const { behaviour = 'persistence', version = 1, sequence = version, window = 4 } = options;
-  const model = makeModel(behaviour, window);
+  const model = options.model ?? makeModel(behaviour, window);
   const padding = new Uint8Array(options.padding ?? 0).fill(7);
   const files = new Map([
     ['model.onnx', model],
