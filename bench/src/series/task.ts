@@ -1,5 +1,4 @@
 // One forecasting task, made and judged as the hub does: suggested shape, time-ordered split, errors over the test windows in the series' unit.
-import { openSession } from '@sanderling/onnx';
 import {
   actualsAt,
   baselineForecasts,
@@ -23,6 +22,7 @@ import {
   type WindowStarts,
 } from '@sanderling/series';
 import { trainForecaster } from '@sanderling/train';
+import { runModel } from './run-model.ts';
 
 /** What a trial varies. */
 export interface Trial {
@@ -88,7 +88,7 @@ export class ForecastTask {
       clipNorm: 1,
       seed,
     });
-    const forecasts = await run(model, { preprocessing, encoded, starts: starts.validation });
+    const forecasts = await runModel(model, { preprocessing, encoded, starts: starts.validation });
     const validation = this.#error(forecasts, starts.validation, preprocessing);
     return { model, validation, epochs: history.length, seconds };
   }
@@ -96,7 +96,11 @@ export class ForecastTask {
   /** A trained model's error over the test windows: the same rows whatever the window. */
   async test(model: Uint8Array, window: number): Promise<number> {
     const { preprocessing, encoded, starts } = this.#prepare(window);
-    return this.#error(await run(model, { preprocessing, encoded, starts: starts.test }), starts.test, preprocessing);
+    return this.#error(
+      await runModel(model, { preprocessing, encoded, starts: starts.test }),
+      starts.test,
+      preprocessing,
+    );
   }
 
   #prepare(window: number): { preprocessing: Preprocessing; encoded: EncodedSeries; starts: WindowStarts } {
@@ -108,27 +112,5 @@ export class ForecastTask {
 
   #error(forecasts: ForecastMatrix, starts: Int32Array, shape: Preprocessing): number {
     return evaluateForecasts(forecasts, actualsAt(this.grid, starts, shape)).mae;
-  }
-}
-
-interface Run {
-  readonly preprocessing: Preprocessing;
-  readonly encoded: EncodedSeries;
-  readonly starts: Int32Array;
-}
-
-async function run(model: Uint8Array, { preprocessing, encoded, starts }: Run): Promise<ForecastMatrix> {
-  const { window } = preprocessing;
-  const width = encoded.features;
-  const data = new Float32Array(starts.length * window * width);
-  for (const [w, start] of starts.entries()) {
-    data.set(encoded.series.subarray(start * width, (start + window) * width), w * window * width);
-  }
-  const session = await openSession(model);
-  try {
-    const outputs = await session.run({ window: { dtype: 'float32', dims: [starts.length, window, width], data } });
-    return decodeForecasts(outputs['forecast']!.data as Float32Array, preprocessing);
-  } finally {
-    await session.close();
   }
 }
