@@ -29,8 +29,9 @@ export class DiskBlobs implements BlobStore {
   }
 
   async size(digest: Digest): Promise<number> {
+    const path = this.path(digest);
     try {
-      return (await stat(this.path(digest))).size;
+      return (await stat(path)).size;
     } catch (error) {
       throw missing(digest, error);
     }

@@ -1,6 +1,6 @@
 // The embedded database: node:sqlite behind Kysely. WAL with full synchronisation: what was committed survives kill -9 and power cuts.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import { SqliteAdapter, SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 
 /** How long a statement waits for another process's lock, milliseconds. */
 const busyTimeoutMs = 10_000;
@@ -10,7 +10,20 @@ const keptStatements = 200;
 
 /** Kysely's dialect over a database file; `:memory:` for tests. */
 export function sqliteDialect(path: string): Dialect {
-  return new SqliteDialect({ database: async () => openSqlite(path) });
+  return new TransactionalSqlite({ database: async () => openSqlite(path) });
+}
+
+/** SQLite can undo changes of tables: all migrations of a start happen or none, also when the hub is killed among them. */
+class TransactionalSqlite extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter();
+  }
+}
+
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 function openSqlite(path: string): SqliteDatabase {

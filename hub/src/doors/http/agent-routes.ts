@@ -109,7 +109,7 @@ const bundle = { content: { 'application/octet-stream': { schema: { type: 'strin
 const releaseRoute = createRoute({
   method: 'get',
   path: '/agent/v1/releases/{digest}',
-  operationId: 'getBundle',
+  operationId: 'fetchBundle',
   summary: 'A release’s bundle, whole or from a byte on (Range, If-Range)',
   tags,
   security,
