@@ -1,6 +1,7 @@
 // The hub and the agent as separate processes: started, listened to line by line, stopped cleanly.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { getCompileCacheDir } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SanderlingError } from '@sanderling/kit';
@@ -34,7 +35,7 @@ export function startProgram(options: ProgramOptions): Program {
     ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.resolve(options.door)), ...options.args],
     {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...compileCache(), ...options.env },
       detached: true,
     },
   );
@@ -61,6 +62,12 @@ export function startProgram(options: ProgramOptions): Program {
       await stopChild(child);
     },
   };
+}
+
+/** Our own compile cache outlives the data folders, so that a program's second start is quick. */
+function compileCache(): Readonly<Record<string, string>> {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

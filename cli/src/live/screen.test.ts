@@ -27,7 +27,7 @@ const active = (at: number, release: string): Happening => ({
 const alarm = (at: number): Happening => ({
   at,
   kind: 'agent',
-  line: { type: 'drift', state: 'alarm', driftScore: 0.81 },
+  line: { type: 'drift', state: 'alarm', score: 0.81 },
 });
 const many = (from: number, count: number, error: number): Happening[] =>
   Array.from({ length: count }, (_, i) => forecast(from + i, error));

@@ -26,6 +26,7 @@ export interface AgentLine {
   readonly error?: number | null;
   readonly rollingError?: number | null;
   readonly driftScore?: number;
+  readonly score?: number;
   readonly latencyMs?: number;
   readonly stage?: string;
   readonly state?: string;
@@ -225,7 +226,7 @@ function alarmed(story: Story, line: AgentLine, at: number): Story {
     story.stage === 'predict'
       ? enter(note(enter(story, 'change', at), 'change', 'found in the readings'), 'alarm', at)
       : story;
-  const noted = note(found, 'alarm', `drift score ${(line.driftScore ?? 0).toFixed(2)}`);
+  const noted = note(found, 'alarm', `drift score ${(line.score ?? 0).toFixed(2)}`);
   return { ...enter(noted, 'retrain', at), search: null, step: null, gates: [] };
 }
 

@@ -63,7 +63,7 @@ class LineView implements View {
           `✔ ${stageTitles[stage]} ${seconds(time.to - time.from)}${time.note === '' ? '' : `  ${time.note}`}`,
         );
     }
-    for (const gate of story.gates) this.#once(`${story.stage}${gate}`, `  gate: ${gate}`);
+    for (const gate of story.gates) this.#once(`gate${gate}`, `  gate: ${gate}`);
     for (const text of story.trouble) this.#once(text, `  ! ${text}`);
     this.#progress(story, scene);
   }

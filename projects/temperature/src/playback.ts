@@ -9,8 +9,8 @@ import { RoomSimulation } from './room.ts';
 
 /** Readings that the simulated room has already sent before the first training: six weeks at ten minutes. */
 const simulatedPast = 6000;
-/** The simulation begins in autumn, so that heating matters. */
-const simulatedStart = Date.UTC(2025, 9, 1);
+/** The simulation begins in early winter: six weeks of heating days lie behind the device, and more before it. */
+const simulatedStart = Date.UTC(2025, 10, 20);
 
 /** A simulated room that changes on request. */
 export function simulatedPlayback(seed: number, change: RoomChange): Playback {
