@@ -18,9 +18,11 @@ export {
   type DataInput,
   type SeriesWindows,
 } from './compile/reader.ts';
-export { compileTrainingStep, type StateEntry, type TrainingPlan, type TrainingStep } from './compile/training-step.ts';
+export type { StateEntry, TrainingPlan } from './compile/plan.ts';
+export { compileTrainingStep, type TrainingStep } from './compile/training-step.ts';
 export { exportModel, inferenceModel, type ExportOptions, type ModelMetadata } from './export.ts';
 export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
+export { shareAt, type Pruning } from './fit/pruning.ts';
 export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';
 export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState } from './fit/runtime.ts';
 export type { Call, GradientRule, Gradients, Trained, Training } from './gradients/rule.ts';
@@ -79,6 +81,7 @@ export {
   type PlateauOptions,
   type Schedule,
 } from './optimisers/schedules.ts';
+export { calibrate, quantisationAware, type Range } from './tuning/quantisation.ts';
 export { frozen, networkFromModel, type ImportOptions } from './tuning/import.ts';
 export { modernGraph } from './tuning/modern.ts';
 export {

@@ -1,7 +1,8 @@
 // The loss of any number of samples as one inference graph: no dropout, no gradients, fused operators.
 import { GraphBuilder, modelOf, type Model, type Value } from '@sanderling/onnx';
 import { Tape } from '../gradients/tape.ts';
-import { batchLoss, type StateEntry, type TrainingPlan } from './training-step.ts';
+import { batchLoss, type LossPlan } from './one-step.ts';
+import type { StateEntry } from './plan.ts';
 
 /** A compiled evaluation. Inputs: parameters and buffers by name, the reader's data, `index` int32 [samples]. Output: `loss`, the mean over the samples. */
 export interface Evaluation {
@@ -10,9 +11,7 @@ export interface Evaluation {
 }
 
 /** Compiles the mean loss over the samples that an index names. */
-export function compileEvaluation(
-  plan: Pick<TrainingPlan, 'network' | 'reader' | 'loss' | 'prediction' | 'weights'>,
-): Evaluation {
+export function compileEvaluation(plan: LossPlan): Evaluation {
   const builder = new GraphBuilder('evaluation');
   const names = [...plan.network.parameters, ...plan.network.buffers];
   const state = new Map(

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { digestOf, readFileIfPresent, SanderlingError, toSanderlingError, writeFileAtomic } from '@sanderling/kit';
 import { byteLength, tensorOf, typedData, type DataType, type RunTensor } from '@sanderling/onnx';
-import type { StateEntry } from '../compile/training-step.ts';
+import type { StateEntry } from '../compile/plan.ts';
 import type { EpochEvent } from './fit.ts';
 import type { TrainingState } from './runtime.ts';
 

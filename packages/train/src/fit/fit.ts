@@ -1,10 +1,11 @@
 // The training loop: epochs of shuffled batches, validation, early stopping, the best weights kept, events, cancelling.
 import { SanderlingError } from '@sanderling/kit';
 import type { Tensor } from '@sanderling/onnx';
-import type { TrainingPlan } from '../compile/training-step.ts';
+import type { TrainingPlan } from '../compile/plan.ts';
 import type { Schedule } from '../optimisers/schedules.ts';
 import { epochOrder } from './order.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { prunedState, type Pruning } from './pruning.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
 
 /** What happened in one epoch. */
@@ -50,6 +51,8 @@ export interface FitOptions {
    * training had never stopped (`epochs` counts from the very start). @default none
    */
   readonly checkpoint?: { readonly path: string; readonly every?: number };
+  /** Weights are set to zero while training goes on; the plan must mask them. See `gradualPruning`. @default none */
+  readonly pruning?: Pruning;
   /** Cancels between runs (each lasts well below a second). */
   readonly signal?: AbortSignal;
   readonly onEpoch?: (event: EpochEvent) => void;
@@ -143,6 +146,7 @@ class Fitting {
 
   async #epoch(epoch: number): Promise<EpochEvent> {
     const { plan, train, validation, seed = 0 } = this.#options;
+    this.#prune(epoch);
     const order = epochOrder(train, plan.batch, { seed, epoch });
     const steps = order.length / plan.batch;
     let sum = 0;
@@ -160,6 +164,12 @@ class Fitting {
       learningRate: this.#rate(this.#steps - 1),
       seconds: this.#seconds(),
     };
+  }
+
+  /** Masks are drawn anew before each epoch, so that what is evaluated after it has them. */
+  #prune(epoch: number): void {
+    const { pruning, plan } = this.#options;
+    if (pruning !== undefined) this.#runtime.restore(prunedState(this.#runtime.state, plan, { pruning, epoch }));
   }
 
   async #steppedRun(order: Int32Array, first: number, count: number): Promise<Float32Array> {
@@ -186,6 +196,9 @@ class Fitting {
 
   #judge({ epoch, trainLoss, validationLoss }: EpochEvent): void {
     const loss = decidingLoss({ trainLoss, validationLoss });
+    const { pruning } = this.#options;
+    if (pruning !== undefined && epoch === pruning.epochs)
+      this.#best = { ...this.#best, loss: Number.POSITIVE_INFINITY };
     if (loss < this.#best.loss) this.#best = { epoch, loss, state: this.#runtime.state };
   }
 

@@ -1,14 +1,17 @@
 // A compiled training running on ONNX Runtime: its state between runs, its data, and both sessions.
 import { SanderlingError } from '@sanderling/kit';
-import { openSession, tensorOf, typedData, type RunTensor, type Session, type Tensor } from '@sanderling/onnx';
-import { compileEvaluation } from '../compile/evaluation.ts';
 import {
-  compileTrainingStep,
-  counterName,
-  nextName,
-  type TrainingPlan,
-  type TrainingStep,
-} from '../compile/training-step.ts';
+  openSession,
+  tensorOf,
+  typedData,
+  type RunTensor,
+  type Session,
+  type Tensor,
+  type TensorArray,
+} from '@sanderling/onnx';
+import { compileEvaluation } from '../compile/evaluation.ts';
+import { averageName, counterName, nextName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
+import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
 import { uniformNumbers } from '../compile/uniform.ts';
 
 /** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
@@ -111,7 +114,7 @@ export class TrainingRuntime {
     const { parameters, buffers } = this.#plan.network;
     return new Map(
       [...parameters, ...buffers].map((name) => {
-        const { dtype, dims, data } = state.get(name) as RunTensor;
+        const { dtype, dims, data } = keptOf(state, name);
         return [name, tensorOf(dtype, dims, data as Float32Array)] as const;
       }),
     );
@@ -125,9 +128,10 @@ export class TrainingRuntime {
     await this.close();
   }
 
+  /** What is evaluated: the moving averages where there are some. */
   #parameterFeeds(): Record<string, RunTensor> {
     const { parameters, buffers } = this.#plan.network;
-    return Object.fromEntries([...parameters, ...buffers].map((name) => [name, this.#state.get(name) as RunTensor]));
+    return Object.fromEntries([...parameters, ...buffers].map((name) => [name, keptOf(this.#state, name)]));
   }
 
   async #run(
@@ -168,6 +172,13 @@ export class TrainingRuntime {
   }
 }
 
+/** What is evaluated and kept of a parameter or buffer: its moving average where there is one. */
+function keptOf(state: TrainingState, name: string): RunTensor {
+  const kept = state.get(averageName(name)) ?? state.get(name);
+  if (kept !== undefined) return kept;
+  throw new SanderlingError('INTERNAL', `the state has no ${name}`, { where: name });
+}
+
 function allFinite(tensor: RunTensor | undefined): boolean {
   return !(tensor?.data instanceof Float32Array) || tensor.data.every((x) => Number.isFinite(x));
 }
@@ -175,13 +186,26 @@ function allFinite(tensor: RunTensor | undefined): boolean {
 const numberOf = (tensor: RunTensor): number => Number(tensor.data[0]);
 
 function initialState(plan: TrainingPlan, step: TrainingStep): TrainingState {
+  const { initializers } = plan.network.graph;
   return new Map(
-    step.state.map(({ name, dtype, dims, role }) => {
-      const tensor = role === 'parameter' || role === 'buffer' ? plan.network.graph.initializers.get(name) : undefined;
-      const data = tensor === undefined ? zeros(dtype, dims) : typedData(tensor).slice();
-      return [name, { dtype, dims, data }] as const;
-    }),
+    step.state.map((entry) => [entry.name, { ...entry, data: initialData(entry, initializers) }] as const),
   );
+}
+
+function initialData({ name, dtype, dims, role }: StateEntry, initializers: ReadonlyMap<string, Tensor>): TensorArray {
+  const copied = (of: string) => typedData(initializers.get(of) as Tensor).slice();
+  switch (role) {
+    case 'parameter':
+    case 'buffer':
+      return copied(name);
+    case 'average':
+      return copied(name.slice(averageName('').length));
+    case 'mask':
+      return zeros(dtype, dims).fill(1 as never);
+    case 'slot':
+    case 'counter':
+      return zeros(dtype, dims);
+  }
 }
 
 function zeros(dtype: string, dims: readonly number[]): Float32Array | BigInt64Array {

@@ -5,6 +5,7 @@ import { steps } from './flat.ts';
 import { matrix } from './matrix.ts';
 import { normalisation } from './normalisation.ts';
 import { pooling } from './pooling.ts';
+import { quantise } from './quantise.ts';
 import { dropout } from './random.ts';
 import { recurrent } from './recurrent.ts';
 import { reduce } from './reduce.ts';
@@ -24,6 +25,7 @@ export const gradientRules = {
   ...pooling,
   ...normalisation,
   ...resize,
+  ...quantise,
   ...recurrent,
   Dropout: dropout,
 } as const satisfies Record<string, GradientRule>;
