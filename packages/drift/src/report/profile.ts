@@ -266,14 +266,15 @@ export class Profile {
         },
       );
     }
-    this.columns.forEach(({ type, name }, i) => {
+    for (let i = 0; i < cells.length; i++) {
       const cell = cells[i];
-      const missing = cell === null || cell === undefined || Number.isNaN(cell);
-      if (type === 'categorical' || missing || (typeof cell === 'number' && Number.isFinite(cell))) return;
+      if ((typeof cell === 'number' && Number.isFinite(cell)) || cell === null || cell === undefined) continue;
+      const { type, name } = this.columns[i] as ColumnProfile;
+      if (type === 'categorical' || Number.isNaN(cell)) continue;
       throw new SanderlingError('INVALID_DATA', `${shown(cell)} is not a finite number`, {
         where: `row ${this.#rows}, ${name}`,
       });
-    });
+    }
     for (let i = 0; i < cells.length; i++) (this.columns[i] as ColumnProfile).add(cells[i]);
     this.#rows += 1;
   }

@@ -25,6 +25,9 @@ export interface Distribution {
 /** Default size: exact up to 1,024 samples, rank error 0.5 % above. */
 export const defaultSketchSize = 1024;
 const leastSize = 8;
+/** Level 0 and those above it are never smaller: sorting many values at once is quicker. */
+const lowestSize = 256;
+const middleSize = 64;
 const levelShrink = 2 / 3;
 const maxLevels = 60;
 
@@ -35,7 +38,11 @@ export function rankError(k: number): number {
 
 export class QuantileSketch {
   readonly k: number;
-  #levels: number[][] = [[]];
+  /** Level 0, unsorted; its first `#held` places are in use. */
+  readonly #lowest: Float64Array;
+  #held = 0;
+  /** Level 1 and up. */
+  #levels: number[][] = [];
   #capacities: number[];
   #n = 0;
   #min = Infinity;
@@ -51,6 +58,7 @@ export class QuantileSketch {
     }
     this.k = k;
     this.#capacities = capacitiesOf(k, 1);
+    this.#lowest = new Float64Array(Math.max(k + 1, lowestSize));
     this.#random = createRandom(seed, 'sketch');
   }
 
@@ -70,7 +78,7 @@ export class QuantileSketch {
 
   /** Values kept. */
   get kept(): number {
-    return this.#levels.reduce((sum, level) => sum + level.length, 0);
+    return this.#levels.reduce((sum, level) => sum + level.length, this.#held);
   }
 
   /** Adds one finite number. */
@@ -78,45 +86,65 @@ export class QuantileSketch {
     this.#n += 1;
     if (x < this.#min) this.#min = x;
     if (x > this.#max) this.#max = x;
-    const lowest = this.#levels[0] as number[];
-    lowest.push(x);
-    if (lowest.length >= (this.#capacities[0] as number)) this.#compact(0);
+    this.#put(x);
   }
 
   /** Adds all that another sketch has seen; sketches of unlike size take the smaller one's error. */
   merge(other: QuantileSketch): void {
+    const [values, levels] = [other.#lowest.slice(0, other.#held), other.#levels.map((level) => [...level])];
     this.#n += other.#n;
     this.#min = Math.min(this.#min, other.#min);
     this.#max = Math.max(this.#max, other.#max);
-    while (this.#levels.length < other.#levels.length) this.#grow();
-    other.#levels.forEach((level, h) => (this.#levels[h] as number[]).push(...level));
-    for (let h = 0; h < this.#levels.length; h++) {
-      if ((this.#levels[h] as number[]).length >= (this.#capacities[h] as number)) this.#compact(h);
-    }
+    while (this.#levels.length < levels.length) this.#grow();
+    levels.forEach((level, h) => {
+      (this.#levels[h] as number[]).push(...level);
+      this.#settle(h);
+    });
+    for (const x of values) this.#put(x);
   }
 
-  /** Halves a full level into the next; an odd value out stays. */
-  #compact(h: number): void {
-    if (h + 1 === this.#levels.length) this.#grow();
+  #put(x: number): void {
+    this.#lowest[this.#held++] = x;
+    if (this.#held >= (this.#capacities[0] as number)) this.#compactLowest();
+  }
+
+  /** Halves level 0 into the next; an odd value out stays. */
+  #compactLowest(): void {
+    if (this.#levels.length === 0) this.#grow();
+    const sorted = this.#lowest.subarray(0, this.#held).sort();
+    this.#held %= 2;
+    this.#lift(sorted, 0);
+  }
+
+  /** Halves a level above 0 when it is full. */
+  #settle(h: number): void {
     const level = this.#levels[h] as number[];
+    if (level.length < (this.#capacities[h + 1] as number)) return;
+    if (h + 1 === this.#levels.length) this.#grow();
     const sorted = Float64Array.from(level).sort();
-    const from = sorted.length % 2;
-    const next = this.#levels[h + 1] as number[];
-    for (let i = from + (this.#random.uint32() & 1); i < sorted.length; i += 2) next.push(sorted[i] as number);
-    this.#levels[h] = from === 1 ? [sorted[0] as number] : [];
-    if (next.length >= (this.#capacities[h + 1] as number)) this.#compact(h + 1);
+    level.length = 0;
+    if (sorted.length % 2 === 1) level.push(sorted[0] as number);
+    this.#lift(sorted, h + 1);
+  }
+
+  /** Every other value goes up one level; of an odd number the first stays. */
+  #lift(sorted: Float64Array, h: number): void {
+    const next = this.#levels[h] as number[];
+    for (let i = (sorted.length % 2) + (this.#random.uint32() & 1); i < sorted.length; i += 2)
+      next.push(sorted[i] as number);
+    this.#settle(h);
   }
 
   #grow(): void {
     this.#levels.push([]);
-    this.#capacities = capacitiesOf(this.k, this.#levels.length);
+    this.#capacities = capacitiesOf(this.k, this.#levels.length + 1);
   }
 
   /** The distribution as the sketch knows it. @throws TOO_LITTLE_DATA when nothing was added. */
   distribution(): Distribution {
     if (this.#n === 0) throw new SanderlingError('TOO_LITTLE_DATA', 'the sketch is empty', { where: 'sketch' });
     const kept = this.kept;
-    const pairs = this.#levels.flatMap((level, h) => level.map((value) => [value, 2 ** h] as const));
+    const pairs = this.#all().flatMap((level, h) => level.map((value) => [value, 2 ** h] as const));
     pairs.sort((a, b) => a[0] - b[0]);
     const values = new Float64Array(kept);
     const cumulative = new Float64Array(kept);
@@ -129,6 +157,11 @@ export class QuantileSketch {
     return { values, cumulative: cumulative.map((rank) => rank / below) };
   }
 
+  /** Copies of all levels from 0. */
+  #all(): number[][] {
+    return [[...this.#lowest.subarray(0, this.#held)], ...this.#levels.map((level) => [...level])];
+  }
+
   /** A copy as plain JSON. */
   state(): QuantileSketchState {
     const edges = this.#n === 0 ? { min: null, max: null } : { min: this.#min, max: this.#max };
@@ -136,7 +169,7 @@ export class QuantileSketch {
       k: this.k,
       n: this.#n,
       ...edges,
-      levels: this.#levels.map((level) => [...level]),
+      levels: this.#all(),
       random: this.#random.state(),
     };
   }
@@ -148,8 +181,10 @@ export class QuantileSketch {
     sketch.#n = state.n;
     sketch.#min = state.min ?? Infinity;
     sketch.#max = state.max ?? -Infinity;
-    sketch.#levels = state.levels.map((level) => [...level]);
+    const [lowest, ...levels] = state.levels as [readonly number[], ...(readonly number[])[]];
+    sketch.#levels = levels.map((level) => [...level]);
     sketch.#capacities = capacitiesOf(state.k, state.levels.length);
+    for (const x of lowest) sketch.#put(x);
     sketch.#random = new Random(state.random as unknown as [number, number, number, number]);
     return sketch;
   }
@@ -179,9 +214,12 @@ export function shareBelow({ values, cumulative }: Distribution, x: number): num
   return low === 0 ? 0 : (cumulative[low - 1] as number);
 }
 
-/** The top level holds k, each one below two thirds of the one above it. */
+/** The top level holds k, each one below two thirds of the one above it, but not less than stated above. */
 function capacitiesOf(k: number, levels: number): number[] {
-  return Array.from({ length: levels }, (_, h) => Math.max(leastSize, Math.ceil(k * levelShrink ** (levels - 1 - h))));
+  return Array.from({ length: levels }, (_, h) => {
+    const least = Math.min(k, h === 0 ? lowestSize : middleSize);
+    return Math.max(least, Math.ceil(k * levelShrink ** (levels - 1 - h)));
+  });
 }
 
 function checkState(state: QuantileSketchState): void {
