@@ -54,6 +54,8 @@ async function takeReading(parts: IntakeParts, item: Extract<SourceItem, { readi
   }
   tellPrediction(parts, prediction);
   reporter.count(prediction);
+  // Whoever hears of the alarm wants the numbers with it.
+  if (prediction.alarm === 'raised') reporter.report();
   await manager()?.judge(prediction);
 }
 

@@ -15,7 +15,6 @@ import {
   verifyRequest,
   type DeliverRequest,
   type DesiredAnswer,
-  type EnrolRequest,
   type EventEntry,
   type OutboxEntry,
   type ReadingEntry,
@@ -23,6 +22,7 @@ import {
   type SigningKey,
   type StatusRequest,
 } from '@sanderling/wire/device';
+import { deliverRequest, enrolRequest, statusRequest } from '@sanderling/wire';
 import { Bell } from '../bell.ts';
 import { makeRelease, type SealedRelease, type TestRelease } from './test-releases.ts';
 
@@ -34,6 +34,17 @@ interface Route {
   readonly url: URL;
   readonly body: Buffer;
   readonly request: IncomingMessage;
+}
+
+/** What a device sent, by the schema that a real hub checks it with. */
+function checked<T>(schema: { parse(value: unknown): T }, body: Buffer): T {
+  try {
+    return schema.parse(JSON.parse(body.toString()));
+  } catch (error) {
+    // Loud: an agent that breaks the protocol must fail every test.
+    console.error('the agent sent what the protocol forbids:', error);
+    throw new SanderlingError('INVALID_DATA', `the protocol forbids this: ${String(error)}`);
+  }
 }
 
 /** The hub. */
@@ -196,7 +207,7 @@ export class TestHub implements AsyncDisposable {
   }
 
   #enrol({ body }: Route): unknown {
-    const { token, publicKey, name } = JSON.parse(body.toString()) as EnrolRequest;
+    const { token, publicKey, name } = checked(enrolRequest, body);
     const known = [...this.#devices].find(([, device]) => device.publicKey === publicKey)?.[0];
     if (known === undefined && !this.#tokens.delete(parseToken(token).secret))
       throw new SanderlingError('TOKEN_USED', 'this token was used');
@@ -221,11 +232,11 @@ export class TestHub implements AsyncDisposable {
     const device = this.#authenticate(route);
     switch (route.path) {
       case '/deliver':
-        return this.#deliver(JSON.parse(route.body.toString()) as DeliverRequest);
+        return this.#deliver(checked(deliverRequest, route.body));
       case '/desired':
         return this.#desired(device, route.url);
       case '/status':
-        this.statuses.push(JSON.parse(route.body.toString()) as StatusRequest);
+        this.statuses.push(checked(statusRequest, route.body));
         return {};
       default:
         throw new SanderlingError('NOT_FOUND', 'no such route');

@@ -9,7 +9,7 @@ import { AgentProcess, firstTime, TestHub } from '@sanderling/agent/testing';
 import { createRandom } from '@sanderling/kit';
 import { encodeModel, GraphBuilder, modelOf, openSession, tensorOf, type Tensor } from '@sanderling/onnx';
 
-const rounds = 5;
+const rounds = 3;
 const readings = 3000;
 const played = 20_000;
 const shape = { window: 24, features: 3, hidden: 32, horizon: 12 } as const;
@@ -40,7 +40,7 @@ function forecaster(): Uint8Array {
 
 async function release(hub: TestHub, model: Uint8Array): Promise<string> {
   const { window, features, horizon } = shape;
-  const input = new Array(window * features).fill(0.25) as number[];
+  const input = Array.from({ length: window * features }, () => 0.25);
   await using session = await openSession(model);
   const output = await session.run({
     window: { dtype: 'float32', dims: [1, window, features], data: Float32Array.from(input) },
@@ -65,6 +65,23 @@ async function release(hub: TestHub, model: Uint8Array): Promise<string> {
     model,
     manifest: { preprocessing, selfTest: { cases: [{ input, expected }], tolerance: 1e-4 }, probation },
   }).digest;
+}
+
+/** Readings a second that reach the hub from a full outbox, no model running. */
+async function measureDrain(folder: string): Promise<number> {
+  await using hub = await new TestHub().start();
+  const agent = new AgentProcess({ hub, data: folder, token: hub.token() });
+  await agent.line('enrolled');
+  await hub.stop();
+  for (let i = 1; i <= played; i++) agent.send(firstTime + i * 1000, 20);
+  await agent.until(() => agent.all('stored').at(-1)?.readings === played, 'the readings on disk');
+  await hub.restart();
+  await agent.until(() => hub.readings.length > 0, 'the first delivery');
+  const [started, before] = [performance.now(), hub.readings.length];
+  await agent.until(() => hub.readings.length === played, 'the last delivery');
+  const seconds = (performance.now() - started) / 1000;
+  await agent.kill();
+  return (played - before) / seconds;
 }
 
 interface Measured {
@@ -139,8 +156,10 @@ const ours: AgentMeasured[] = [];
 const theirs: Measured[] = [];
 // The first start compiles; every later one, as on a device, does not.
 await measureAgent(hub, join(folder, 'agent'));
+const drains: number[] = [];
 for (let round = 0; round < rounds; round++) {
   ours.push(await measureAgent(hub, join(folder, 'agent')));
+  drains.push(await measureDrain(join(folder, `drain-${round}`)));
   if (python !== undefined) theirs.push(measurePython(python, join(folder, 'model.onnx')));
 }
 await hub.stop();
