@@ -127,8 +127,8 @@ const text = `# Forecast accuracy on room temperatures
 Made by \`node bench/src/series/accuracy.ts\` on 2 cores (one thread a training). Mean absolute error over all test windows, in the series' own unit;
 a gain is how far below the *better* of the two baselines a forecaster's error lies: median over ${seeds.length} seeds without a search, over
 ${searchSeeds.length} with one, worst and best in brackets. Split by time 70/15/15; windows lie wholly inside their part; step, window, horizon and features are
-what \`resample\` and \`suggestTask\` chose by themselves. The season (a day or a week) is the one that fits the training part better. Times are seconds of one
-thread: the project runs two trials at a time.
+what \`resample\` and \`suggestTask\` chose by themselves. The season (a day or a week) is the one that fits the training part better. Times are processor
+seconds; a project runs two trials at a time on two cores.
 
 ${table.join('\n')}
 `;

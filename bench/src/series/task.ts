@@ -39,6 +39,7 @@ export interface Trained {
   /** Mean absolute error on the validation windows, in the series' unit. */
   readonly validation: number;
   readonly epochs: number;
+  /** Processor time of the training. */
   readonly seconds: number;
 }
 
@@ -76,7 +77,8 @@ export class ForecastTask {
   /** Trains a GRU. */
   async train(trial: Trial, seed: number | string): Promise<Trained> {
     const { preprocessing, encoded, starts } = this.#prepare(trial.window);
-    const { model, history, seconds } = await trainForecaster({
+    const started = process.cpuUsage();
+    const { model, history } = await trainForecaster({
       cell: 'gru',
       ...trial,
       horizon: preprocessing.horizon,
@@ -88,6 +90,8 @@ export class ForecastTask {
       clipNorm: 1,
       seed,
     });
+    const { user, system } = process.cpuUsage(started);
+    const seconds = (user + system) / 1e6;
     const forecasts = await runModel(model, { preprocessing, encoded, starts: starts.validation });
     const validation = this.#error(forecasts, starts.validation, preprocessing);
     return { model, validation, epochs: history.length, seconds };

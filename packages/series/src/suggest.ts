@@ -46,8 +46,9 @@ export function suggestTask(grid: Grid): SuggestedTask {
   const daily = grid.stepMs < dayMs / 2 && spanDays >= 5;
   const weekly = grid.stepMs <= dayMs && spanDays >= 7;
   const { window, horizon } = affordable(grid);
-  const low = Math.max(4, Math.round(window / 2));
   const small = rows < 2000;
+  // On little data the validation part is too short to tell many candidates apart: the space stays near what is known to work.
+  const low = Math.max(4, Math.round(window * (small ? 2 / 3 : 1 / 2)));
   return {
     window,
     horizon,
@@ -55,10 +56,10 @@ export function suggestTask(grid: Grid): SuggestedTask {
     loss: 'mae',
     space: {
       window: { type: 'int', low: Math.min(low, window), high: window, log: false },
-      hidden: { type: 'int', low: 8, high: small ? 24 : 32, log: true },
-      learningRate: { type: 'float', low: 0.002, high: 0.02, log: true },
-      batch: { type: 'choice', options: small ? [16, 32, 64] : [32, 64, 128] },
-      dropout: { type: 'float', low: 0, high: 0.2, log: false },
+      hidden: { type: 'int', low: small ? 12 : 8, high: small ? 24 : 32, log: true },
+      learningRate: { type: 'float', low: small ? 0.003 : 0.002, high: small ? 0.01 : 0.02, log: true },
+      batch: { type: 'choice', options: small ? [16, 32] : [32, 64, 128] },
+      dropout: { type: 'float', low: 0, high: small ? 0.1 : 0.2, log: false },
     },
     start: { hidden: 16, learningRate: 0.005, batch: small ? 16 : 64, dropout: 0 },
   };
