@@ -201,8 +201,9 @@ const table = [
     column(ours, (m) => m.deliveredPerSecond),
     '–',
   ),
+  row(`an outbox of ${played} readings drained (readings/s)`, median(drains).toFixed(0), '–'),
   row(
-    'resident after that (MiB)',
+    'resident after playing (MiB)',
     column(ours, (m) => m.afterPlayMb),
     '–',
   ),
