@@ -55,8 +55,9 @@ async function outcome(folder: string) {
   return {
     state: execution!.state,
     best: { trial, params, validationMae, model },
-    told: told.toSorted(),
-    runs: runs.map(({ name, state, metrics }) => [name, state, metrics['validation-mae']]).toSorted(),
+    told: told.map(Number).toSorted((a, b) => a - b),
+    runs: Object.fromEntries(runs.map(({ name, state, metrics }) => [name, [state, metrics['validation-mae']]])),
+    runCount: runs.length,
     versions: (await house.registry.list('room')).items.length,
     champion: (await house.registry.find('room', 'champion'))?.version,
     releases: releases.map(({ version, sequence }) => [version, sequence]),

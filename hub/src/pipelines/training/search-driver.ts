@@ -10,7 +10,7 @@ import type { Tracking } from '../../tracking/index.ts';
 import type { Columns, EpochNews, Prepared, TrialParams, TrialResult, WorkerPool } from '../../workers/index.ts';
 import type { StepContext } from '../engine/pipeline.ts';
 import { EpochLog } from './epoch-log.ts';
-import { searchSpace } from './search-space.ts';
+import { firstTrials, searchSpace } from './search-space.ts';
 import { TrialStore, type SearchRecord, type TrialEnd } from './trial-store.ts';
 
 /** What searches are built on. */
@@ -96,12 +96,12 @@ export class SearchDriver {
     const settings: SearchRecord['settings'] = {
       version: 1,
       algorithm: algorithm === 'genetic' ? genetic({ population: Math.min(population, trials) }) : random(),
-      space: spaceToJson(spaceFromJson(searchSpace(spec.search.space, prepared.largestWindow))),
+      space: spaceToJson(spaceFromJson(searchSpace(spec.search.space, prepared))),
       seed,
       goals: [{ name: 'value', direction: 'minimize' }],
       constraints: [],
       limit: trials,
-      initial: [],
+      initial: firstTrials(spec.search.space, prepared) as unknown as Params[],
     };
     return this.#store.create(execution, async (tx) => {
       const experiment = (await tracking.experiment(project, 'search', tx)).id;

@@ -1,7 +1,8 @@
 // The search space of a project: what its author said, and what suits the task where nothing was said.
 import type { ParamValue } from '@sanderling/search';
+import type { SuggestedDimension } from '@sanderling/series';
 import type { ProjectSpec, SearchDimension } from '@sanderling/wire';
-import type { TrialParams } from '../../workers/index.ts';
+import type { Prepared, TrialParams } from '../../workers/index.ts';
 
 type SpaceSpec = ProjectSpec['search']['space'];
 type Said = SpaceSpec[keyof SpaceSpec];
@@ -15,16 +16,18 @@ export function largestWindow(space: SpaceSpec): number | 'auto' {
 }
 
 /** Every parameter of a trial as a stored dimension (see packages/search); a fixed one is a choice with one option. */
-export function searchSpace(space: SpaceSpec, largest: number): { version: 1; parameters: unknown[] } {
-  const parts = [1 / 2, 3 / 4, 1].map((share) => Math.max(2, Math.round(largest * share)));
-  const defaults = {
+export function searchSpace(
+  space: SpaceSpec,
+  { suggested }: Pick<Prepared, 'suggested'>,
+): { version: 1; parameters: object[] } {
+  const defaults: Record<keyof TrialParams, object> = {
     cell: choice(['gru']),
-    hidden: { kind: 'int', low: 8, high: 40, step: 1, log: true },
-    window: choice([...new Set(parts)]),
-    learningRate: { kind: 'float', low: 0.002, high: 0.02, log: true },
-    batch: choice([64, 128]),
-    dropout: { kind: 'float', low: 0, high: 0.2, log: false },
-  } as const satisfies Record<keyof TrialParams, object>;
+    hidden: fromSpec(suggested.space.hidden),
+    window: fromSpec(suggested.space.window),
+    learningRate: fromSpec(suggested.space.learningRate),
+    batch: fromSpec(suggested.space.batch),
+    dropout: fromSpec(suggested.space.dropout),
+  };
   const names = Object.keys(defaults) as (keyof TrialParams)[];
   return {
     version: 1,
@@ -35,12 +38,18 @@ export function searchSpace(space: SpaceSpec, largest: number): { version: 1; pa
   };
 }
 
+/** What to try first: what is known to work, when the author left the whole space open. */
+export function firstTrials(space: SpaceSpec, { suggested, largestWindow }: Prepared): TrialParams[] {
+  if (Object.values(space).some((said) => said !== undefined)) return [];
+  return [{ cell: 'gru', window: largestWindow, ...suggested.start }];
+}
+
 function toDimension(said: NonNullable<Said>): object {
   if (typeof said !== 'object') return choice([said]);
   return fromSpec(said);
 }
 
-function fromSpec(dimension: SearchDimension): object {
+function fromSpec(dimension: SearchDimension | SuggestedDimension): object {
   switch (dimension.type) {
     case 'int':
       return { kind: 'int', low: dimension.low, high: dimension.high, step: 1, log: dimension.log };

@@ -1,11 +1,13 @@
 // Making a chosen model smaller or faster without changing what it says.
 import { SanderlingError } from '@sanderling/kit';
+import { decodeModel, encodeModel, foldConstants } from '@sanderling/onnx';
 import { Forecaster, type ModelInput } from './run-model.ts';
 
 /** What may be done to a model. */
 export const optimisations = {
   /** Computes at once what does not depend on the input. */
-  'fold-constants': async (model: Uint8Array): Promise<Uint8Array> => model,
+  'fold-constants': async (model: Uint8Array): Promise<Uint8Array> =>
+    encodeModel(await foldConstants()(decodeModel(model))),
 } as const satisfies Record<string, (model: Uint8Array) => Promise<Uint8Array>>;
 
 /** A model, and what to do to it in this order. */

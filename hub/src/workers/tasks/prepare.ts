@@ -5,15 +5,17 @@ import {
   expandFeatures,
   fitPreprocessing,
   resample,
+  rowTime,
   splitRanges,
+  suggestTask,
   type Grid,
   type Preprocessing,
   type SplitRanges,
+  type SuggestedTask,
 } from '@sanderling/series';
 import type { TaskContext } from '../serve.ts';
 import { readingsOf } from './columns.ts';
 import { cutWindows, type Division } from './cut-windows.ts';
-import { suggestHorizon, suggestWindow } from './suggest-shape.ts';
 
 /** What a user said of the task. */
 export interface PrepareInput {
@@ -41,6 +43,8 @@ export interface Prepared extends Division {
   readonly preprocessing: Preprocessing;
   /** Rows in a season, for the seasonal-naive baseline. */
   readonly season: number | null;
+  /** Where to search, and a good first trial, for what the user left open. */
+  readonly suggested: Pick<SuggestedTask, 'space' | 'start'>;
   /** Windows of the largest size in each part. */
   readonly windows: { readonly train: number; readonly validation: number; readonly test: number };
 }
@@ -57,8 +61,9 @@ export async function prepare(input: PrepareInput, context: TaskContext): Promis
   const rows = grid.values.length;
   if (rows < input.minimum)
     throw tooLittle(`the readings make ${rows} rows of ${grid.stepMs / 1000} s, ${input.minimum} are asked for`);
-  const horizon = input.horizon === 'auto' ? suggestHorizon(grid.stepMs) : input.horizon;
-  const largestWindow = input.largestWindow === 'auto' ? 2 * suggestWindow(grid.stepMs) : input.largestWindow;
+  const suggested = suggestTask(grid);
+  const horizon = input.horizon === 'auto' ? suggested.horizon : input.horizon;
+  const largestWindow = input.largestWindow === 'auto' ? suggested.window : input.largestWindow;
   const { targets, freshRow } = divide(grid, input, horizon);
   const division: Division = {
     horizon,
@@ -74,7 +79,8 @@ export async function prepare(input: PrepareInput, context: TaskContext): Promis
   });
   const windows = countWindows(grid, division);
   const season = chooseSeason(grid, targets.train, { window: largestWindow, horizon }) ?? null;
-  return { ...division, data: input.data, rows, preprocessing, season, windows };
+  const { space, start } = suggested;
+  return { ...division, data: input.data, rows, preprocessing, season, windows, suggested: { space, start } };
 }
 
 /** The parts: by their shares of all rows or, behind an alarm, validation and test by their shares of the fresh rows alone. */
@@ -84,13 +90,14 @@ function divide(
   horizon: number,
 ): { targets: SplitRanges; freshRow: number | null } {
   const rows = grid.values.length;
-  const ordinary = { targets: splitRanges(rows, { ...split, purge: horizon }), freshRow: null };
+  const ordinary = { targets: splitRanges(grid, { ...split, purge: horizon }), freshRow: null };
   if (freshFrom === null || freshShare === 0) return ordinary;
   const freshRow = Math.max(0, Math.ceil((freshFrom - grid.start) / grid.stepMs));
   const fresh = rows - freshRow;
   const smallest = Math.floor(fresh * Math.min(split.validation, split.test));
   if (freshRow === 0 || smallest < 2 * horizon + leastWindows) return ordinary;
-  const { train, validation, test } = splitRanges(fresh, { ...split, purge: horizon });
+  const young = { ...grid, start: rowTime(grid, freshRow), values: grid.values.subarray(freshRow) };
+  const { train, validation, test } = splitRanges(young, { ...split, purge: horizon });
   const shift = (range: { from: number; to: number }) => ({ from: range.from + freshRow, to: range.to + freshRow });
   return {
     targets: { train: { from: 0, to: shift(train).to }, validation: shift(validation), test: shift(test) },
