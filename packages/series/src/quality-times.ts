@@ -112,8 +112,9 @@ export const timeChecks = {
     };
   },
 
-  gaps: ({ times, medianIntervalMs }) => {
-    const limit = 3 * medianIntervalMs;
+  gaps: ({ times, medianIntervalMs, jitter }) => {
+    // What is read irregularly may well pause for a while without missing anything.
+    const limit = 3 * (1 + jitter) * medianIntervalMs;
     let [count, missing, longest] = [0, 0, 0];
     let [first, last]: [number | undefined, number | undefined] = [undefined, undefined];
     for (let i = 1; i < times.length; i++) {
