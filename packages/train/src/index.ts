@@ -20,6 +20,17 @@ export {
 } from './compile/reader.ts';
 export type { StateEntry, TrainingPlan } from './compile/plan.ts';
 export { compileTrainingStep, type TrainingStep } from './compile/training-step.ts';
+export {
+  anchorBoxes,
+  decodeBox,
+  encodeBox,
+  matchAnchors,
+  overlap,
+  type AnchorLevel,
+  type Box,
+  type LabelledBox,
+} from './detection/boxes.ts';
+export { detectionsIn, withoutRepeats, type Detection, type DetectionOptions } from './detection/detections.ts';
 export { exportModel, inferenceModel, type ExportOptions, type ModelMetadata } from './export.ts';
 export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
 export { shareAt, type Pruning } from './fit/pruning.ts';
@@ -37,6 +48,7 @@ export {
   type BinaryOptions,
   type CrossEntropyOptions,
 } from './losses/classification.ts';
+export { detectionLoss, type DetectionLossOptions } from './losses/detection.ts';
 export type { Loss, LossTerms } from './losses/loss.ts';
 export { angularMargin, tripletLoss, type MarginOptions } from './losses/margin.ts';
 export { dice, generalisedIou } from './losses/overlap.ts';
@@ -50,6 +62,7 @@ export {
   type DenseAutoencoderOptions,
 } from './networks/autoencoders.ts';
 export { depthwiseClassifier, type DepthwiseBlock, type DepthwiseOptions } from './networks/depthwise.ts';
+export { detectorLevels, detectorNetwork, type DetectorOptions } from './networks/detector.ts';
 export { pictureClassifier, pictureEmbedding, type EmbeddingOptions, type PictureOptions } from './networks/picture.ts';
 export { maskNetwork, type MaskOptions } from './networks/mask.ts';
 export {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { batchLossOf } from '../compile/batch-loss.ts';
 import { Tape } from '../gradients/tape.ts';
 import { binaryCrossEntropy, crossEntropy, distillation, focal } from './classification.ts';
+import { detectionLoss } from './detection.ts';
 import type { Loss } from './loss.ts';
 import { angularMargin, tripletLoss } from './margin.ts';
 import { dice, generalisedIou } from './overlap.ts';
@@ -14,6 +15,7 @@ const made = {
   angularMargin,
   binaryCrossEntropy,
   crossEntropy,
+  detectionLoss,
   dice,
   distillation,
   focal,

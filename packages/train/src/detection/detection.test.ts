@@ -1,0 +1,134 @@
+// Anchors, matching and suppression against their definitions, and a detector that learns to find squares.
+import fc from 'fast-check';
+import { openSession } from '@sanderling/onnx';
+import { createRandom } from '@sanderling/kit';
+import { describe, expect, test } from 'vitest';
+import { rowReader } from '../compile/reader.ts';
+import { exportModel } from '../export.ts';
+import { fit } from '../fit/fit.ts';
+import { detectionLoss } from '../losses/detection.ts';
+import { detectorLevels, detectorNetwork } from '../networks/detector.ts';
+import { adam } from '../optimisers/optimisers.ts';
+import {
+  anchorBoxes,
+  anchorSides,
+  decodeBox,
+  encodeBox,
+  matchAnchors,
+  overlap,
+  type Box,
+  type LabelledBox,
+} from './boxes.ts';
+import { detectionsIn, withoutRepeats, type Detection } from './detections.ts';
+
+const side = fc.double({ min: 0.02, max: 0.9, noNaN: true });
+const box = fc.tuple(side, side, side, side).map(([x, y, w, h]): Box => [x, y, x + w, y + h]);
+const anchors = anchorBoxes([
+  {
+    grid: [2, 3],
+    shapes: [
+      [0.2, 0.3],
+      [0.5, 0.4],
+    ],
+  },
+  { grid: [1, 1], shapes: [[0.9, 0.9]] },
+]);
+
+describe('boxes', () => {
+  test('anchors lie in the middle of their cells, row by row', () => {
+    expect(anchors.length).toBe((6 * 2 + 1) * 4);
+    const rounded = (i: number) => Array.from(anchors.subarray(4 * i, 4 * i + 4), (x) => Math.round(x * 1e4) / 1e4);
+    expect(rounded(0)).toEqual([0.1667, 0.25, 0.2, 0.3]);
+    expect(rounded(11)).toEqual([0.8333, 0.75, 0.5, 0.4]);
+    expect(rounded(12)).toEqual([0.5, 0.5, 0.9, 0.9]);
+  });
+
+  test('overlap of known boxes', () => {
+    expect(overlap([0, 0, 2, 2], [1, 1, 3, 3])).toBeCloseTo(1 / 7, 12);
+    expect(overlap([0, 0, 1, 1], [1, 0, 2, 1])).toBe(0);
+  });
+
+  test('decoding undoes encoding', () => {
+    fc.assert(
+      fc.property(box, fc.nat(12), (b, i) => {
+        const back = decodeBox(anchors, i, encodeBox(anchors, i, b));
+        for (const [k, x] of b.entries()) expect(back[k]).toBeCloseTo(x, 6);
+      }),
+    );
+  });
+
+  test('every object has an anchor, every matched anchor overlaps enough or is the best of its object', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ label: fc.nat(2), box }), { maxLength: 3 }), (objects: LabelledBox[]) => {
+        const target = matchAnchors(anchors, objects, 0.5);
+        const labels = Array.from({ length: 13 }, (_, i) => target[5 * i] as number);
+        if (objects.length === 0) expect(labels.every((label) => label === 0)).toBe(true);
+        else expect(labels.some((label) => label > 0)).toBe(true);
+        for (const [i, label] of labels.entries()) {
+          const most = Math.max(0, ...objects.map((object) => overlap(anchorSides(anchors, i), object.box)));
+          if (label === 0) expect(most).toBeLessThan(0.5);
+          else expect(objects.map((object) => object.label + 1)).toContain(label);
+        }
+      }),
+    );
+  });
+
+  test('of overlapping boxes of a class the best stays', () => {
+    const one = (label: number, score: number, at: number): Detection => ({ label, score, box: [at, 0, at + 1, 1] });
+    const kept = withoutRepeats([one(0, 0.6, 0), one(0, 0.9, 0.1), one(1, 0.5, 0), one(0, 0.7, 0.9)], 0.45);
+    expect(kept.map(({ label, score }) => [label, score])).toEqual([
+      [0, 0.9],
+      [0, 0.7],
+      [1, 0.5],
+    ]);
+  });
+
+  test('refuses output of another length', () => {
+    expect(() => detectionsIn(new Float32Array(7), anchors, { classes: 2 })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
+  });
+});
+
+describe('detector', () => {
+  test('learns to find bright and dark squares and to tell them apart', async () => {
+    const options = { size: [32, 32], channels: 1, classes: 2, filters: [16, 24], anchorSizes: [0.25, 0.45] } as const;
+    const grid = anchorBoxes(detectorLevels(options));
+    const random = createRandom(5, 'squares');
+    const [count, trained] = [424, 400];
+    const image = new Float32Array(count * 1024);
+    const objects = Array.from({ length: count }, (_, n): LabelledBox => {
+      const [size, label] = [random.int(7, 14), random.int(0, 1)];
+      const [x, y] = [random.int(0, 31 - size), random.int(0, 31 - size)];
+      for (let i = 0; i < 1024; i += 1) {
+        const inside = i % 32 >= x && i % 32 < x + size && i / 32 >= y && Math.floor(i / 32) < y + size;
+        image[n * 1024 + i] = random.normal() * 0.1 + (inside ? 1 - 2 * label : 0);
+      }
+      return { label, box: [x / 32, y / 32, (x + size) / 32, (y + size) / 32] };
+    });
+    const targets = Float32Array.from(objects.flatMap((object) => Array.from(matchAnchors(grid, [object]))));
+    const [cells, network] = [grid.length / 4, detectorNetwork(options)];
+    const reader = rowReader({
+      image: { dtype: 'float32', dims: [1, 32, 32] },
+      target: { dtype: 'float32', dims: [cells, 5] },
+    });
+    const data = {
+      image: { dtype: 'float32' as const, dims: [count, 1, 32, 32], data: image },
+      target: { dtype: 'float32' as const, dims: [count, cells, 5], data: targets },
+    };
+    const train = Int32Array.from({ length: trained }, (_, i) => i);
+    const plan = { network, reader, loss: detectionLoss({ classes: 2 }), optimiser: adam(), batch: 16, clipNorm: 5 };
+    const { tensors } = await fit({ plan, data, train, epochs: 16, learningRate: 5e-3 });
+    await using session = await openSession(exportModel(network, tensors));
+    let right = 0;
+    for (let n = trained; n < count; n += 1) {
+      const { detections } = await session.run({
+        image: { dtype: 'float32', dims: [1, 1, 32, 32], data: image.subarray(n * 1024, (n + 1) * 1024) },
+      });
+      const [best] = detectionsIn(detections?.data as Float32Array, grid, { classes: 2, score: 0.3 });
+      const object = objects[n] as LabelledBox;
+      if (best?.label === object.label && overlap(best.box, object.box) > 0.5) right += 1;
+    }
+    expect(right / 24).toBeGreaterThan(0.85);
+  });
+});
