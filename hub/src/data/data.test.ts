@@ -1,12 +1,13 @@
 // Readings in and out of a real hub: every format, hostile files, exactly-once imports, exact dataset versions.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tables } from '../store/index.ts';
 import { openTestHub, smallProject, type TestHub } from '../running-hub.suite.ts';
 
 let hub: TestHub;
 let projects = 0;
 
 beforeAll(async () => {
-  hub = await openTestHub();
+  hub = await openTestHub({ settings: { limits: { uploadMb: 2 } } });
 });
 afterAll(async () => hub[Symbol.asyncDispose]());
 
@@ -166,6 +167,31 @@ describe('large imports', () => {
     expect(await hub.call(`/api/v1/projects/${project}/readings/span`)).toMatchObject({
       body: { count: merged.length },
     });
+  });
+
+  test('are refused behind the limit, stated or not, and leave nothing', async () => {
+    const project = await newProject();
+    const text = csv(series(60_000));
+    expect(text.length).toBeGreaterThan(2 << 20);
+    expect(await send(project, text, 'text/csv')).toMatchObject({ status: 413, code: 'TOO_LARGE' });
+    let at = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(Buffer.from(text.slice(at, (at += 50_000))));
+        if (at >= text.length) controller.close();
+      },
+    });
+    const answer = await hub.call(`/api/v1/projects/${project}/readings`, { body, type: 'text/csv' });
+    expect(answer).toMatchObject({ status: 413, code: 'TOO_LARGE' });
+    expect(await hub.call(`/api/v1/projects/${project}/readings/span`)).toMatchObject({ body: { count: 0 } });
+    const { database } = hub.hub.capabilities;
+    const left = () =>
+      tables<{ data_part: { state: string } }>(database)
+        .selectFrom('data_part')
+        .select('state')
+        .where('state', '!=', 'visible')
+        .execute();
+    await expect.poll(left).toEqual([]);
   });
 
   test('a client that goes away in the middle leaves nothing', async () => {

@@ -42,7 +42,7 @@ export const migrations: Migrations = {
         .addColumn('health', 'text', (column) => column.notNull())
         .execute();
       await db.schema.createIndex('report_time').on('report').columns(['project', 'time', 'id']).execute();
-      await db.schema.createIndex('report_hour').on('report').columns(['device', 'hour']).execute();
+      await db.schema.createIndex('report_hour').on('report').columns(['hour', 'device']).execute();
       await db.schema
         .createTable('newest_report')
         .addColumn('device', 'text', (column) => column.primaryKey())
