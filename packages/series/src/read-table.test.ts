@@ -99,6 +99,22 @@ describe('readTable finds its way through', () => {
     expect(third.report.valueColumn).toBe('Light');
   });
 
+  it('the temperature among a house full of sensors', async () => {
+    const of = async (header: string): Promise<string> => {
+      const row = (minute: number): string =>
+        `2021-02-02 14:${minute},${header
+          .split(',')
+          .slice(1)
+          .map((_, i) => 20 + i + minute / 60)
+          .join(',')}`;
+      return (await read(`${header}\n${[10, 11, 12].map(row).join('\n')}\n`)).report.valueColumn;
+    };
+    expect(await of('date,Appliances,lights,T1,RH_1')).toBe('T1');
+    expect(await of('time,p (mbar),T (degC),rho')).toBe('T (degC)');
+    expect(await of('date,humidity,meantemp')).toBe('meantemp');
+    expect(await of('date,id,co2,noise')).toBe('co2');
+  });
+
   it('day and month by what keeps the times together', async () => {
     const rows = (order: (day: number) => string): string =>
       `time,value\n${[1, 2, 3, 4].map((day) => `${order(day)},20`).join('\n')}\n`;

@@ -47,6 +47,7 @@ const valueNames = [
   /^t(emp(erature)?)?[\s_]*[([]?(°|deg)?\s*[cfk][)\]]?$/i,
   /indoor.*temp|room.*temp|temp.*(indoor|room|in)\b/i,
   /temp/i,
+  /^t(\d{1,2}|_in|_room)?$/i,
   /value|reading|measure/i,
 ];
 const indexNames = /^(id|index|no|nr|row|#|unnamed: 0)$/i;
