@@ -1,4 +1,4 @@
-// Quality at equal evaluations and cost of one ask and tell, beside Optuna 5 and pymoo. Peers run when PEER_PYTHON names a Python that has them.
+// Quality at equal evaluations, beside Optuna 5 and pymoo. Peers run when PEER_PYTHON names a Python that has them.
 // node bench/src/search/quality.ts
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,6 @@ interface Row {
 
 interface Result {
   readonly values: readonly number[];
-  readonly microseconds: number;
 }
 
 const single = { seeds: 60, peerSeeds: 60 };
@@ -53,17 +52,14 @@ const rows: readonly Row[] = [
 function ours({ problem, algorithm, trials, seeds }: Row): Result {
   const goals = Array.from({ length: problem.goals }, (_, i) => ({ name: `f${i}`, direction: 'minimize' as const }));
   const values: number[] = [];
-  let spent = 0;
   for (let seed = 0; seed < seeds; seed++) {
-    const begin = performance.now();
     const search = createSearch(algorithm, problem.space, { seed, goals, trials });
     for (let trial = search.ask(); trial !== undefined; trial = search.ask()) {
       search.tell(trial.id, { values: problem.costs(trial.params) });
     }
-    spent += performance.now() - begin;
     values.push(problem.goals === 1 ? search.history().at(-1)!.value : lastPopulation(search, problem));
   }
-  return { values, microseconds: (spent / seeds / trials) * 1000 };
+  return { values };
 }
 
 /** Hypervolume of the population that lives on after the last generation, as pymoo reports it: not of all that was ever tried. */
@@ -109,21 +105,20 @@ function nameOf({ kind, ...options }: AlgorithmConfig): string {
 }
 
 const lines = [
-  '# Search: quality at equal evaluations, and its cost',
+  '# Search: quality at equal evaluations',
   '',
   'Best value (smaller is better; ZDT and DTLZ: hypervolume of the last population, reference 1.1, larger is better): median [quartiles] (seeds).',
   'Peers: Optuna 5.0.0 for TPE and random, pymoo 0.6.2 for NSGA-II; targets are their medians as measured before this code was written.',
   '`PEER_PYTHON=python node bench/src/search/quality.ts`',
   '',
-  '| problem | algorithm | trials | Sanderling | peer | target | µs per ask and tell | peer µs | faster |',
-  '|---|---|--:|--:|--:|--:|--:|--:|--:|',
+  '| problem | algorithm | trials | Sanderling | peer | target |',
+  '|---|---|--:|--:|--:|--:|',
 ];
 for (const row of rows) {
   const own = ours(row);
   const peer = theirs(row);
-  const ratio = peer === undefined ? '–' : `${(peer.microseconds / own.microseconds).toFixed(1)}×`;
   const cells = [row.problem.name, nameOf(row.algorithm), row.trials, summary(own), summary(peer), row.target ?? '–'];
-  lines.push(`| ${[...cells, own.microseconds.toFixed(0), peer?.microseconds.toFixed(0) ?? '–', ratio].join(' | ')} |`);
+  lines.push(`| ${cells.join(' | ')} |`);
   console.log(lines.at(-1));
 }
 mkdirSync(new URL('../../results/', import.meta.url), { recursive: true });
