@@ -53,6 +53,17 @@ export { foldConstants, foldShapes, type FoldOptions } from './passes/fold-const
 export { inlineFunctions } from './passes/inline.ts';
 export { removeNoOps } from './passes/no-ops.ts';
 export { pruneDead, sortNodes } from './passes/prune.ts';
+export {
+  calibrate,
+  type CalibrationData,
+  type CalibrationOptions,
+  type Range,
+  type Ranges,
+} from './quantise/calibrate.ts';
+export type { RangeMethod } from './quantise/histogram.ts';
+export { planQuantisation, type PlanOptions, type QuantisationPlan, type WeightPlan } from './quantise/plan.ts';
+export { activationParameters, quantise, type QuantiseOptions } from './quantise/quantise.ts';
+export { quantisationNoise, type LayerNoise } from './quantise/report.ts';
 export { SessionCache, type Lease, type SessionCacheOptions } from './run/session-cache.ts';
 export { openSessionProcess, SessionProcess, type ProcessOptions } from './run/session-process.ts';
 export {

@@ -51,6 +51,17 @@ export function definedNames(graph: Graph): ReadonlySet<string> {
   return names;
 }
 
+/** Makes names that nothing in a graph has, and remembers them. */
+export function namesFor(graph: Graph): (wanted: string) => string {
+  const taken = new Set(definedNames(graph));
+  return (wanted) => {
+    let name = wanted;
+    for (let i = 1; taken.has(name); i += 1) name = `${wanted}_${i}`;
+    taken.add(name);
+    return name;
+  };
+}
+
 function collect(graph: Graph, names: Set<string>): void {
   for (const { name } of graph.inputs) names.add(name);
   for (const name of graph.initializers.keys()) names.add(name);

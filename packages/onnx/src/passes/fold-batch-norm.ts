@@ -3,6 +3,7 @@
 import { floatAttribute, intAttribute } from '../attributes.ts';
 import type { Graph, Node, Tensor } from '../ir.ts';
 import { capturedBy, producersOf } from '../order.ts';
+import { namesFor } from '../rename.ts';
 import { tensorOf, toNumbers } from '../tensor.ts';
 import { overGraph, type Pass } from './pass.ts';
 import { pruneDead } from './prune.ts';
@@ -15,10 +16,11 @@ function foldAll(graph: Graph): Graph {
   const uses = useCounts(graph);
   const replaced = new Map<Node, Node | undefined>();
   const added = new Map<string, Tensor>();
+  const fresh = namesFor(graph);
   for (const norm of graph.nodes) {
     const producer = isInferenceNorm(norm) ? producers.get(norm.inputs[0]!) : undefined;
     if (!producer || replaced.has(producer) || uses.get(producer.outputs[0]!) !== 1) continue;
-    const folded = fold(producer, norm, graph);
+    const folded = fold(producer, norm, { graph, fresh });
     if (!folded) continue;
     for (const [name, tensor] of folded.tensors) added.set(name, tensor);
     replaced.set(producer, undefined);
@@ -50,12 +52,17 @@ function isInferenceNorm(node: Node): boolean {
   );
 }
 
+interface Workplace {
+  readonly graph: Graph;
+  readonly fresh: (wanted: string) => string;
+}
+
 interface Folded {
   readonly node: Node;
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-function fold(producer: Node, norm: Node, graph: Graph): Folded | undefined {
+function fold(producer: Node, norm: Node, { graph, fresh }: Workplace): Folded | undefined {
   const rule =
     producer.domain === '' && Object.hasOwn(channelRules, producer.opType) ? channelRules[producer.opType] : undefined;
   const statistics = norm.inputs.slice(1, 5).map((name) => numbersOf(graph, name));
@@ -74,7 +81,7 @@ function fold(producer: Node, norm: Node, graph: Graph): Folded | undefined {
   const before = (c: number): number => (bias.length === 0 ? 0 : beta * bias[bias.length === 1 ? 0 : c]!);
   const offsets = factors.map((factor, c) => factor * (before(c) - mean![c]!) + shift![c]!);
   const scaled = toNumbers(weights).map((value, i) => value * factors[channelOf(i)]!);
-  const names = [`${norm.outputs[0]}.weight`, `${norm.outputs[0]}.bias`] as const;
+  const names = [fresh(`${norm.outputs[0]}.weight`), fresh(`${norm.outputs[0]}.bias`)] as const;
   const { beta: _, ...attributes } = producer.attributes;
   return {
     node: { ...producer, inputs: [producer.inputs[0]!, ...names], outputs: [norm.outputs[0]!], attributes },

@@ -2,7 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { bound } from '../infer/infer.ts';
 import type { Graph, Model, ModelFunction, Node } from '../ir.ts';
-import { renamedNode, definedNames } from '../rename.ts';
+import { definedNames, namesFor, renamedNode } from '../rename.ts';
 import { mapBodies, type Pass } from './pass.ts';
 
 /** The most nodes that inlining may make. */
@@ -22,12 +22,12 @@ export const inlineFunctions: Pass = (model) => {
 
 class Inliner {
   readonly #functions: ReadonlyMap<string, ModelFunction>;
-  readonly #names: Set<string>;
+  readonly #fresh: (wanted: string) => string;
   #nodes = 0;
 
   constructor(model: Model) {
     this.#functions = new Map(model.functions.map((fn) => [key(fn.domain, fn.name, fn.overload), fn]));
-    this.#names = new Set(definedNames(model.graph));
+    this.#fresh = namesFor(model.graph);
   }
 
   graph(graph: Graph): Graph {
@@ -67,13 +67,6 @@ class Inliner {
     for (const [i, name] of fn.inputs.entries()) names.set(name, node.inputs[i] ?? '');
     for (const [i, name] of fn.outputs.entries()) if (node.outputs[i]) names.set(name, node.outputs[i]);
     return names;
-  }
-
-  #fresh(wanted: string): string {
-    let name = wanted;
-    for (let i = 1; this.#names.has(name); i += 1) name = `${wanted}_${i}`;
-    this.#names.add(name);
-    return name;
   }
 }
 

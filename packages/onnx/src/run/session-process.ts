@@ -1,6 +1,8 @@
 // A session in a process of its own: runs do not block the caller, and can be stopped at any time. (Stopping a worker thread in the middle of a run
 // would abort the whole process, so it is a child process.)
 import { fork, type ChildProcess } from 'node:child_process';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { SanderlingError, type ErrorBody } from '@sanderling/kit';
 import type { Model, ValueInfo } from '../ir.ts';
 import type { Feeds, RunOptions, RunTensor, SessionOptions } from './session.ts';
@@ -175,6 +177,12 @@ function childFile(): URL {
   return built ? new URL('./session-child.js', import.meta.url) : new URL('./session-child.ts', import.meta.url);
 }
 
+/** The child's environment: huge pages, and this process's compile cache, with which it starts faster and smaller. */
 function childEnvironment({ hugePages = process.platform === 'linux' }: ProcessOptions): NodeJS.ProcessEnv {
-  return hugePages ? { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' } : process.env;
+  const cache = getCompileCacheDir();
+  return {
+    ...process.env,
+    ...(hugePages ? { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' } : {}),
+    ...(cache ? { NODE_COMPILE_CACHE: dirname(cache) } : {}),
+  };
 }

@@ -141,11 +141,12 @@ function listText(items: readonly string[]): string {
   return rest > 0 ? `[${items.slice(0, longest).join(', ')}, … ${rest} more]` : `[${items.join(', ')}]`;
 }
 
-/** float32 values with the digits that tell them apart, not those of their float64 form. */
+/** The fewest digits that tell a float32 from its neighbours. */
 function numberText(value: number | bigint): string {
   if (typeof value === 'bigint' || Number.isInteger(value) || !Number.isFinite(value)) return String(value);
-  const short = Number(value.toPrecision(8));
-  return String(Math.fround(short) === Math.fround(value) ? short : value);
+  const single = Math.fround(value);
+  const digits = [6, 7, 8, 9].find((count) => Math.fround(Number(value.toPrecision(count))) === single);
+  return String(digits === undefined || single !== value ? value : Number(value.toPrecision(digits)));
 }
 
 /** A constant, written out when small, else by size, range and the first 12 digits of its SHA-256. */
