@@ -309,13 +309,18 @@ describe('readTable', () => {
       'value',
       '1612277460',
     );
-    const line = fc.tuple(
-      fc.constantFrom('2021-02-02 14:51', '2021-02-02T14:52:00Z', '2021-02-03', '1612277460', 'time', ''),
-      fc.constantFrom(',', ',', ',', ';'),
-      fc.constantFrom('1', '-3.5', 'NaN', '"2"', 'value', '"', '1e999', '7;8'),
-      fc.constantFrom('\n', '\n', '\r\n', ''),
+    const good = fc.tuple(
+      fc.constantFrom('2021-02-02 14:51', '2021-02-02T14:52:00Z', '2021-02-03'),
+      fc.constantFrom('1', '-3.5', '"2"', '7'),
     );
-    const nearly = fc.array(line, { minLength: 2, maxLength: 60 }).map((lines) => bytes(lines.flat().join('')));
+    const bad = fc.tuple(
+      fc.constantFrom('2021-02-02 14:51', '1612277460', 'time', '', '"'),
+      fc.constantFrom('NaN', 'value', '"', '1e999', '7;8', '1,2', ''),
+    );
+    const line = fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: bad });
+    const nearly = fc
+      .array(line, { minLength: 2, maxLength: 60 })
+      .map((lines) => bytes(lines.map((pair) => pair.join(',')).join('\n')));
     const soup = fc.array(alphabet, { maxLength: 200 }).map((parts) => bytes(parts.join('')));
     const outcomes = new Set<string>();
     await fc.assert(
