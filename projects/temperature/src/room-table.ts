@@ -1,5 +1,5 @@
 // Writes readings of the simulated room as a table, to look at or to feed to another program:
-// node projects/temperature/src/room-table.ts --count 7000 --seed 1 [--start 2026-01-05] [--step-minutes 10] [--change NAME --after COUNT]
+// npm run -w @sanderling/project-temperature --silent room -- --count 7000 --seed 1 [--start 2026-01-05] [--step-minutes 10] [--change NAME --after COUNT]
 import { parseArgs } from 'node:util';
 import { toSanderlingError } from '@sanderling/kit';
 import { roomChangeNames, type RoomChange } from './room-changes.ts';
