@@ -1,7 +1,7 @@
 // The API's description and its page: OpenAPI made from the routes, Swagger UI from the installed package, nothing from the network.
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { SanderlingError } from '@sanderling/kit';
 import { describeApi } from './openapi.ts';
 import { createRouter, type Router } from './router.ts';
@@ -55,5 +55,5 @@ export function docsRoutes(app: Router, version: string): Router {
 }
 
 function swaggerFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  return dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
 }
