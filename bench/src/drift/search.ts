@@ -31,9 +31,10 @@ for (const detector of ['page-hinkley', 'adwin', 'ddm', 'hddm-a', 'hddm-w', 'ste
   );
   const shown = (costs: readonly number[]): string => costs.map((cost, i) => cost.toFixed(i === 0 ? 0 : 2)).join(' | ');
   lines.push(`| ${detector} | defaults | ${shown(defaults)} |`);
-  for (const { options, heldOut } of front
-    .toSorted((a, b) => (a.costs[0] as number) - (b.costs[0] as number))
-    .slice(0, 6)) {
+  const ordered = front.toSorted((a, b) => (a.costs[2] as number) - (b.costs[2] as number));
+  // Six points spread evenly over the front, from the fewest false alarms to the shortest delay.
+  const shownPoints = [0, 1, 2, 3, 4, 5].map((k) => ordered[Math.round((k * (ordered.length - 1)) / 5)]);
+  for (const { options, heldOut } of new Set(shownPoints.filter((point) => point !== undefined))) {
     const text = Object.entries(options).map(([name, value]) => `${name} ${Number(value.toPrecision(3))}`);
     lines.push(`| | ${text.join(', ')} | ${shown(heldOut)} |`);
   }
