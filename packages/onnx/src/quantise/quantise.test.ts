@@ -17,6 +17,7 @@ import {
   toNumbers,
   type Feeds,
   type Model,
+  type Value,
 } from '../index.ts';
 import { Histogram, chosenRange } from './histogram.ts';
 
@@ -134,6 +135,62 @@ describe('quantise', () => {
       expect(largest(exact, c[name]!.data as Float32Array)).toBeLessThan(0.04 * Math.max(...exact.map(Math.abs)));
     }
   });
+});
+
+describe('every quantised operator', () => {
+  const c = (b: GraphBuilder, dims: number[]): Value =>
+    b.constant(
+      tensorOf(
+        'float32',
+        dims,
+        Array.from({ length: dims.reduce((x, y) => x * y, 1) }, (_, i) => Math.sin(i * 1.7)),
+      ),
+    );
+  const small = [1, 4, 6, 6];
+  const operators: readonly (readonly [string, (b: GraphBuilder, x: Value) => Value])[] = [
+    ['Conv', (b, x) => b.op('Conv', [x, c(b, [5, 4, 3, 3]), c(b, [5])])],
+    ['depthwise Conv', (b, x) => b.op('Relu', [b.op('Conv', [x, c(b, [4, 1, 3, 3])], { group: 4 })])],
+    ['ConvTranspose', (b, x) => b.op('ConvTranspose', [x, c(b, [4, 2, 2, 2]), c(b, [2])], { strides: [2, 2] })],
+    ['grouped ConvTranspose', (b, x) => b.op('ConvTranspose', [x, c(b, [4, 2, 2, 2]), c(b, [4])], { group: 2 })],
+    ['Gemm', (b, x) => b.op('Gemm', [b.op('Flatten', [x]), c(b, [144, 3]), c(b, [3])])],
+    ['MatMul', (b, x) => b.op('Add', [b.op('MatMul', [x, c(b, [6, 3])]), c(b, [3])])],
+    ['MatMul of two values', (b, x) => b.op('MatMul', [x, x])],
+    ['Add', (b, x) => b.op('Add', [x, b.op('Transpose', [x], { perm: [0, 1, 3, 2] })])],
+    ['Mul', (b, x) => b.op('Mul', [x, b.op('Sigmoid', [x])])],
+    ['Clip', (b, x) => b.op('Clip', [b.op('Conv', [x, c(b, [2, 4, 1, 1])]), b.scalar(0), b.scalar(1)])],
+    ['MaxPool', (b, x) => b.op('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] })],
+    ['AveragePool', (b, x) => b.op('AveragePool', [x], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })],
+    ['GlobalAveragePool', (b, x) => b.op('GlobalAveragePool', [x])],
+    ['Concat', (b, x) => b.op('Concat', [x, b.op('Mul', [x, b.scalar(0.1)])], { axis: 1 })],
+    ['Pad', (b, x) => b.op('Pad', [x, b.int64([0, 0, 1, 1, 0, 0, 1, 1])])],
+    ['Split', (b, x) => b.op('Add', b.ops('Split', [x], { axis: 1, num_outputs: 2 }, 2))],
+    ['LeakyRelu', (b, x) => b.op('LeakyRelu', [x], { alpha: 0.2 })],
+    ['Softmax', (b, x) => b.op('Softmax', [x], { axis: -1 })],
+    ['Reshape', (b, x) => b.op('Reshape', [x, b.int64([4, 36])])],
+  ];
+
+  test.each(operators)(
+    '%s is close in float and in the integer kernels that the runtime puts in its place',
+    async (_, build) => {
+      const b = new GraphBuilder('one');
+      b.output('y', build(b, b.input('x', 'float32', small)));
+      const float = b.model();
+      const random = createRandom(2, 'operators');
+      const feeds: Feeds = {
+        x: { dtype: 'float32', dims: small, data: Float32Array.from({ length: 144 }, () => random.normal()) },
+      };
+      const exact = await scores(float, feeds);
+      const tolerance = 0.03 * Math.max(...exact.map(Math.abs));
+      for (const activations of ['uint8', 'int8'] as const) {
+        const model = quantise(float, await calibrate(float, [feeds]), { activations });
+        expect(checkModel(model)).toEqual([]);
+        for (const optimisation of ['disabled', 'extended'] as const) {
+          await using session = await openSession(model, { optimisation });
+          expect(largest(exact, (await session.run(feeds))['y']!.data as Float32Array)).toBeLessThan(tolerance);
+        }
+      }
+    },
+  );
 });
 
 describe('ranges', () => {
