@@ -20,7 +20,9 @@ const nodeEnvironment = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2' };
 
 /** Becomes the same program with these settings: the same process, a different image. Where that cannot be done, it is only larger. */
 function becomeSmall() {
-  if (nodeFlags === '' || process.env.SANDERLING_AGENT_SMALL === '1' || typeof process.execve !== 'function') return;
+  if (nodeFlags === '' || process.env.SANDERLING_AGENT_SMALL === '1') return;
+  // A channel to the parent would not survive.
+  if (process.connected || typeof process.execve !== 'function') return;
   const script = fileURLToPath(import.meta.url);
   const args = [process.execPath, ...process.execArgv, ...nodeFlags.split(' '), script, ...process.argv.slice(2)];
   try {

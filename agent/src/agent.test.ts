@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { jsonLines, startAgent, type AgentOptions, type RunningAgent, type StatusLine } from './index.ts';
 import { TestHub } from './testing/test-hub.ts';
-import { temporaryFolder } from './testing/temporary-folder.ts';
+import { temporaryFolder } from './testing/temporary-folder.suite.ts';
 
 const firstTime = Date.UTC(2026, 0, 1);
 
@@ -76,8 +76,9 @@ describe('an embedded agent', () => {
     await until(() => lines.some((line) => line.type === 'error' && line.code === 'TIMEOUT'));
     hub.fault = () => 'pass';
     send([20, 21]);
-    await until(() => hub.readings.length === 2);
+    await until(() => lines.some((line) => line.type === 'delivered' && line.waiting === 0));
     await agent.stop();
+    expect(hub.readings).toHaveLength(2);
     expect(lines.at(-1)).toEqual({ type: 'stopped', waiting: 0 });
   });
 

@@ -135,7 +135,7 @@ test.concurrent('an entry that the hub will never take does not hold up the othe
   scene.send(agent, 1, 666);
   scene.send(agent, 3);
   await agent.until(() => scene.hub.readings.length === 6, 'the others');
-  await agent.until(() => scene.hub.events('entry.refused').length === 1, 'the event');
+  await agent.until(() => scene.hub.events('agent.entry-refused').length === 1, 'the event');
   expect(scene.hub.readings.some(({ value }) => value === 666)).toBe(false);
 });
 
@@ -245,7 +245,7 @@ test.concurrent('a full disk: predictions go on, nothing durable is lost, and th
   const { sent } = scene;
   await second.until(() => hub.readings.length === sent, 'every reading');
   expect(new Set(hub.readings.map(({ time }) => time)).size).toBe(sent);
-  await second.until(() => hub.events('disk.full').length === 1, 'the event');
-  expect(hub.events('disk.full')[0]?.data).toMatchObject({ code: 'DISK_FULL', dropped: 0 });
+  await second.until(() => hub.events('agent.disk-full').length === 1, 'the event');
+  expect(hub.events('agent.disk-full')[0]?.data).toMatchObject({ code: 'DISK_FULL', dropped: 0 });
   await second.kill();
 });

@@ -94,7 +94,7 @@ describe.concurrent('an update', () => {
     const agent = scene.agent();
     await scene.activate(agent, good.digest);
     const [device] = hub.devices;
-    const codes = (): unknown[] => hub.events('desired.refused').map(({ data }) => data['code']);
+    const codes = (): unknown[] => hub.events('agent.desired-refused').map(({ data }) => data['code']);
     for (const [desired, code] of [
       [{ ...hub.signed(device!, { counter: 9, release: other.digest }), counter: 10 }, 'BAD_SIGNATURE'],
       [hub.signed('dev_another', { counter: 9, release: other.digest }), 'BAD_SIGNATURE'],
@@ -125,8 +125,8 @@ describe.concurrent('an update', () => {
     hub.desired = replay;
     const second = scene.agent();
     expect((await second.line('started')).release).toBe(good.digest);
-    await second.until(() => hub.events('desired.refused').length > 0, 'the refusal');
-    expect(hub.events('desired.refused')[0]?.data).toMatchObject({ code: 'CONFLICT', counter: 1 });
+    await second.until(() => hub.events('agent.desired-refused').length > 0, 'the refusal');
+    expect(hub.events('agent.desired-refused')[0]?.data).toMatchObject({ code: 'CONFLICT', counter: 1 });
   });
 });
 

@@ -56,7 +56,13 @@ export function checkEnrolment(identity: Identity, token: string | undefined): v
  * @throws TOKEN_EXPIRED, TOKEN_USED, UNAUTHENTICATED … when the hub refuses; BAD_SIGNATURE when it is not the token's hub.
  */
 export async function enrol(identity: Identity, options: EnrolOptions, signal: AbortSignal): Promise<Enrolment> {
-  if (identity.enrolment !== null) return identity.enrolment;
+  const enrolment = identity.enrolment ?? (await enrolAnew(identity, options, signal));
+  const { device, name, project } = enrolment;
+  options.narrate({ type: 'enrolled', device, name, project });
+  return enrolment;
+}
+
+async function enrolAnew(identity: Identity, options: EnrolOptions, signal: AbortSignal): Promise<Enrolment> {
   const { fingerprint } = parseToken(options.token ?? '');
   const answer = await ask(identity, options, signal);
   options.crash('enrol-sent');
@@ -67,8 +73,6 @@ export async function enrol(identity: Identity, options: EnrolOptions, signal: A
   const enrolment = { ...answer, fingerprint };
   await saveIdentity(options.path, { ...identity, enrolment });
   options.crash('identity-written');
-  const { device, name, project } = enrolment;
-  options.narrate({ type: 'enrolled', device, name, project });
   return enrolment;
 }
 

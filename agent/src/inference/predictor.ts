@@ -1,5 +1,5 @@
 // One release at work: its window, its model, its earlier forecasts and the monitor of their errors.
-import { ResidualMonitor, type ResidualMonitorConfig, type ResidualVerdict } from '@sanderling/drift';
+import { ResidualMonitor, type ResidualMonitorConfig, type ResidualVerdict } from '@sanderling/drift/device';
 import { SanderlingError, toSanderlingError, type Digest } from '@sanderling/kit';
 import {
   decodeForecast,

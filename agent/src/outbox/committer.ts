@@ -47,7 +47,7 @@ function reportRecovery(
   outbox.add({
     kind: 'event',
     time: clock.now(),
-    type: error.code === 'DISK_FULL' ? 'disk.full' : 'disk.failed',
+    type: error.code === 'DISK_FULL' ? 'agent.disk-full' : 'agent.disk-failed',
     data: { code: error.code, message: error.message, over: true, dropped },
   });
 }

@@ -106,7 +106,7 @@ class Round {
     const [refused] = entries;
     outbox.refuse(refused!);
     const data = { kind: refused!.entry.kind, time: refused!.entry.time, ...error.toBody() };
-    outbox.add({ kind: 'event', time: Math.round(clock.now()), type: 'entry.refused', data });
+    outbox.add({ kind: 'event', time: Math.round(clock.now()), type: 'agent.entry-refused', data });
   }
 
   /** The hub is told of losses when it can be reached, not one event for every loss of a week without it. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ReportEntry } from '@sanderling/wire/device';
-import { temporaryFolder } from '../testing/temporary-folder.ts';
+import { temporaryFolder } from '../testing/temporary-folder.suite.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 
 const report = (time: number): ReportEntry => ({

@@ -1,7 +1,7 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../testing/temporary-folder.ts';
+import { temporaryFolder } from '../testing/temporary-folder.suite.ts';
 import { emptyPointer, PointerFile } from './pointer.ts';
 
 async function paths(): Promise<readonly [string, string]> {

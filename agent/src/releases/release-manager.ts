@@ -85,7 +85,7 @@ export class ReleaseManager {
     }
     const [best, next] = found.sort((a, b) => b.manifest.sequence - a.manifest.sequence).map(({ digest }) => digest);
     await pointer.write({ active: best ?? null, previous: next ?? null });
-    this.#event('pointer.recovered', { active: best ?? null, previous: next ?? null });
+    this.#event('agent.pointer-recovered', { active: best ?? null, previous: next ?? null });
   }
 
   /**

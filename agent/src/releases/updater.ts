@@ -205,7 +205,7 @@ export class Updater {
     this.#lastRefused = key;
     const { outbox, clock } = this.#parts;
     const data = { counter: answer.counter, release: answer.release, ...error.toBody() };
-    outbox.add({ kind: 'event', time: Math.round(clock.now()), type: 'desired.refused', data });
+    outbox.add({ kind: 'event', time: Math.round(clock.now()), type: 'agent.desired-refused', data });
   }
 }
 

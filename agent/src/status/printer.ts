@@ -7,7 +7,7 @@ const frequentLimit = 1 << 20;
 /** Beyond this many, all are. */
 const hardLimit = 8 << 20;
 
-const frequent: ReadonlySet<StatusLine['type']> = new Set(['reading', 'forecast', 'stored', 'delivered', 'report']);
+const frequent: ReadonlySet<StatusLine['type']> = new Set(['reading', 'forecast']);
 
 /** A narrator that prints JSON lines. When the reader goes away, it falls silent. */
 export function jsonPrinter(stream: Writable): Narrator {
