@@ -97,6 +97,14 @@ describe('openSession', () => {
   });
 });
 
+test('closing waits for runs in progress and refuses new ones', async () => {
+  const session = await openSession(doubler());
+  const runs = [session.run({ x }), session.run({ x })];
+  await session.close();
+  for (const out of await Promise.all(runs)) expect(out['y']!.data).toEqual(Float32Array.of(2, 4));
+  await expect(session.run({ x })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});
+
 test('a type that the binding cannot carry is refused before it aborts the process', async () => {
   const b = new GraphBuilder('narrow');
   const value = b.input('x', 'float32', ['n', 2]);

@@ -126,6 +126,7 @@ export class Session implements AsyncDisposable {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly #session: InferenceSession;
+  readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(session: InferenceSession) {
@@ -145,10 +146,10 @@ export class Session implements AsyncDisposable {
     for (const info of this.outputs)
       if (options.outputs === undefined || wanted.has(info.name)) checkCarried('output', info);
     const given = this.#feeds(feeds);
+    const running = options.outputs ? this.#session.run(given, [...options.outputs]) : this.#session.run(given);
+    this.#running.add(running);
     try {
-      const results = options.outputs
-        ? await this.#session.run(given, [...options.outputs])
-        : await this.#session.run(given);
+      const results = await running;
       return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, resultOf(name, value)]));
     } catch (error) {
       if (error instanceof SanderlingError) throw error;
@@ -157,6 +158,8 @@ export class Session implements AsyncDisposable {
         ? 'INVALID_ARGUMENT'
         : 'INTERNAL';
       throw new SanderlingError(code, `ONNX Runtime failed: ${message}`, { cause: error });
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -164,6 +167,7 @@ export class Session implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await Promise.allSettled(this.#running);
     await this.#session.release();
   }
 

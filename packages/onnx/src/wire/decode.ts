@@ -42,7 +42,7 @@ export function decodeModel(bytes: Uint8Array, limits: Partial<ReadLimits> = {})
     producerVersion: message.producerVersion ?? '',
     domain: message.domain ?? '',
     modelVersion: Number(message.modelVersion ?? 0),
-    ...optional(message),
+    ...docOf(message),
     ...extraOf(message),
   };
 }
@@ -70,7 +70,6 @@ interface Documented {
 }
 
 const docOf = ({ doc }: Documented) => (doc === undefined || doc === '' ? {} : { doc });
-const optional = docOf;
 const metadataOf = ({ metadata }: Documented) => (metadata?.length ? { metadata: entriesOf(metadata)! } : {});
 const extraOf = ({ unknown }: { readonly unknown?: Uint8Array | undefined }) => (unknown ? { extra: unknown } : {});
 
