@@ -136,8 +136,9 @@ export class Data {
     return this.#datasets.get(digest);
   }
 
-  /** A project's dataset versions, newest first. */
-  datasets(project: string, query?: DatasetQuery): Promise<Dataset[]> {
+  /** A project's dataset versions, newest first. @throws NOT_FOUND for the project */
+  async datasets(project: string, query?: DatasetQuery): Promise<Dataset[]> {
+    await this.#projects.get(project);
     return this.#datasets.list(project, query);
   }
 

@@ -30,7 +30,7 @@ export class Imports {
   readonly #db: Kysely<DataTables>;
   readonly #events: EventLog;
   readonly #clock: Clock;
-  #running = 0;
+  readonly #running = new Set<Promise<unknown>>();
   #sweeping: Promise<void> | undefined;
   #stopped = false;
 
@@ -49,9 +49,10 @@ export class Imports {
     this.#sweep();
   }
 
-  /** Lets the sweep end after its present step. */
+  /** Waits for what runs: imports end when their connections do, the sweep after its present step. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    await Promise.allSettled(this.#running);
     await this.#sweeping;
   }
 
@@ -63,14 +64,17 @@ export class Imports {
     const batch = newId('bat', this.#clock);
     const known = await this.#claim(batch, request);
     if (known !== undefined) return known;
-    this.#running++;
+    const storing = this.#storeOrForget(batch, request);
+    this.#running.add(storing);
+    return storing.finally(() => this.#running.delete(storing));
+  }
+
+  async #storeOrForget(batch: string, request: ImportRequest): Promise<IngestAnswer> {
     try {
       return await this.#store(batch, request);
     } catch (error) {
       await this.#db.deleteFrom('data_batch').where('id', '=', batch).execute();
       throw error;
-    } finally {
-      this.#running--;
     }
   }
 
@@ -81,7 +85,7 @@ export class Imports {
       if (known?.answer != null) return JSON.parse(known.answer) as IngestAnswer;
       if (known !== undefined) throw stillRunning();
     }
-    if (this.#running >= maxImports) {
+    if (this.#running.size >= maxImports) {
       throw new SanderlingError('LIMIT_REACHED', `${maxImports} imports are running`, {
         fix: 'wait until one has ended',
       });

@@ -102,6 +102,8 @@ test('streams are bounded, and end with their clients and with the hub', async (
     return response.status;
   };
   await expect.poll(freed).toBe(200);
+  for (let i = 0; i < 4; i++) expect((await fetch(path, { method: 'HEAD', headers: auth })).status).toBe(200);
+  expect(await freed()).toBe(200);
   await hub.restart();
   await staying.text();
   await hub.call('/api/v1/projects/p', { method: 'PUT', body: smallProject('p') });

@@ -1,8 +1,10 @@
 // Devices at a real hub: enrolment, signed requests, exactly-once delivery, desired states, statuses, bundles.
 import { systemClock, type Clock } from '@sanderling/kit';
 import { desiredPayload, verify, type EnrolmentTokenInfo, type OutboxEntry } from '@sanderling/wire';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DeviceSimulator, readingEntries } from '../device-simulator.suite.ts';
+import { tables } from '../store/index.ts';
 import { openTestHub, smallProject, type TestHub } from '../running-hub.suite.ts';
 
 let hub: TestHub;
@@ -195,6 +197,22 @@ describe('deliveries', () => {
   });
 });
 
+test('a full disk is told, stores nothing of the batch, and is over when there is room again', async () => {
+  const simulator = await device();
+  const { database } = hub.hub.capabilities;
+  const pages = async (limit: number) => sql`pragma max_page_count = ${sql.lit(limit)}`.execute(tables(database));
+  await pages(1);
+  let acked = 0;
+  const filling = async (): Promise<void> => {
+    for (;;) acked = (await simulator.deliver('box', readingEntries(acked + 1, 1000))).acked;
+  };
+  await expect(filling()).rejects.toMatchObject({ code: 'DISK_FULL' });
+  expect((await simulator.fetch(simulator.sent!)).status).toBe(507);
+  await pages(1_000_000);
+  expect(await simulator.deliver('box', readingEntries(acked + 1, 10))).toEqual({ acked: acked + 10 });
+  expect((await stored(simulator.id)).length).toBe(acked + 10);
+});
+
 describe('desired states', () => {
   test('are signed for the device, and news arrive at once', async () => {
     const simulator = await device();
@@ -213,7 +231,6 @@ describe('desired states', () => {
   test('an offer in a transaction that fails changes nothing', async () => {
     const simulator = await device();
     const { database, fleet } = hub.hub.capabilities;
-    const { tables } = await import('../store/index.ts');
     const failing = tables<object>(database)
       .transaction()
       .execute(async (tx) => {

@@ -74,8 +74,12 @@ export class Fleet {
     return this.#tokens.create(project, expiresIn);
   }
 
-  /** A project's tokens, newest first. */
-  tokens(project: string, query: { readonly after?: string; readonly limit: number }): Promise<EnrolmentTokenInfo[]> {
+  /** A project's tokens, newest first. @throws NOT_FOUND for the project. */
+  async tokens(
+    project: string,
+    query: { readonly after?: string; readonly limit: number },
+  ): Promise<EnrolmentTokenInfo[]> {
+    await this.#ports.projects.get(project);
     return this.#tokens.list(project, query);
   }
 

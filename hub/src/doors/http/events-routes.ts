@@ -65,6 +65,8 @@ const streamEvents = createRoute({
   },
 });
 
+const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' };
+
 /** A comment that keeps a silent stream open, milliseconds. */
 const heartbeatMs = 15_000;
 
@@ -90,6 +92,7 @@ export function eventsRoutes({ events, maxStreams, stopping }: EventsRouteOption
   });
   router.openapi(streamEvents, async (c) => {
     const { after, ...rest } = c.req.valid('query');
+    if (c.req.method === 'HEAD') return new Response(null, { headers: streamHeaders });
     if (streams >= maxStreams)
       throw new SanderlingError('LIMIT_REACHED', 'too many clients follow the events', {
         details: { retryAfterSeconds: 30 },
@@ -103,7 +106,7 @@ export function eventsRoutes({ events, maxStreams, stopping }: EventsRouteOption
       signal,
       () => streams--,
     );
-    return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' } });
+    return new Response(body, { headers: streamHeaders });
   });
   return router;
 }
