@@ -31,6 +31,8 @@ export interface ForecastRequest {
 
 /** Most steps of one forecast, in horizons: each round feeds forecasts back as if they were readings, and errors grow. */
 export const mostRounds = 10;
+/** Longest time of one forecast, the start of its process included, milliseconds. */
+const longestMs = 15_000;
 /** Most readings in one request. */
 export const mostReadings = 20_000;
 
@@ -61,7 +63,8 @@ export class Forecasts {
       );
     const spanMs = (window + 2 + maxInterpolateSteps) * stepMs;
     const readings = request.readings ?? (await this.#newest(project, spanMs));
-    const result = await this.#pool.run('forecast', { ...input, readings: columnsOf(readings), steps });
+    const task = { ...input, readings: columnsOf(readings), steps };
+    const result = await this.#pool.run('forecast', task, { timeoutMs: longestMs });
     return {
       model: project,
       version: record.version,

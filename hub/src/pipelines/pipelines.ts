@@ -1,5 +1,5 @@
 // Pipelines: executions are queued, claimed one at a time of each project, run, and gone on with after a crash.
-import { SanderlingError } from '@sanderling/kit';
+import { SanderlingError, toSanderlingError } from '@sanderling/kit';
 import type { Execution, ExecutionLog } from '@sanderling/wire';
 import type { Page, PageQuery } from '../store/index.ts';
 import { ExecutionStore, type ClaimedExecution, type ExecutionRequest } from './engine/execution-store.ts';
@@ -30,6 +30,9 @@ export interface StartRequest {
   readonly automation?: number;
 }
 
+/** Wait before the database is tried again, milliseconds: its disk was full, perhaps. */
+const againMs = 2000;
+
 const everything: ExecutionRequest['actions'] = ['retrain', 'gate', 'roll-out'];
 
 /** The pipelines of a hub. */
@@ -56,8 +59,9 @@ export class Pipelines {
     });
     while (!signal.aborted) {
       const rung = new Promise<void>((resolve) => (this.#wake = resolve));
-      await this.#claimAll(work);
-      await rung;
+      const failed = await this.#claimAll(work).catch(toSanderlingError);
+      if (failed === undefined) await rung;
+      else await this.#pause(failed, signal);
     }
     await Promise.all(work);
   }
@@ -109,6 +113,11 @@ export class Pipelines {
     return this.#store.log(id);
   }
 
+  async #pause(why: SanderlingError, signal: AbortSignal): Promise<void> {
+    process.emitWarning(`executions could not be claimed, trying again: ${why.message}`);
+    await this.#parts.clock.sleep(againMs, signal).catch(() => undefined);
+  }
+
   async #claimAll(work: Set<Promise<void>>): Promise<void> {
     const { parallel = 4 } = this.#parts;
     while (this.#running.size < parallel) {
@@ -123,20 +132,28 @@ export class Pipelines {
     const controller = new AbortController();
     if (this.#stopped !== undefined) controller.abort(this.#stopped);
     this.#running.set(execution.id, controller);
-    const { clock, codeVersion } = this.#parts;
     try {
-      const pipeline = trainingPipeline(execution.request, this.#parts);
-      await runExecution(execution, pipeline, {
-        store: this.#store,
-        clock,
-        codeVersion,
-        signal: controller.signal,
-      });
-    } catch (error) {
-      process.emitWarning(`execution ${execution.id} could not be ended: ${String(error)}`);
+      for (;;) {
+        const failure = await this.#runOnce(execution, controller.signal);
+        if (failure === undefined || this.#stopped !== undefined) return;
+        process.emitWarning(`execution ${execution.id} could not be written down, trying again: ${failure.message}`);
+        await this.#parts.clock.sleep(againMs, controller.signal).catch(() => undefined);
+      }
     } finally {
       this.#running.delete(execution.id);
       this.#wake();
+    }
+  }
+
+  /** @returns why the database could not take the outcome, if so. */
+  async #runOnce(execution: ClaimedExecution, signal: AbortSignal): Promise<SanderlingError | undefined> {
+    const { clock, codeVersion } = this.#parts;
+    try {
+      const pipeline = trainingPipeline(execution.request, this.#parts);
+      await runExecution(execution, pipeline, { store: this.#store, clock, codeVersion, signal });
+      return undefined;
+    } catch (error) {
+      return toSanderlingError(error);
     }
   }
 }

@@ -179,14 +179,20 @@ export class Rollouts {
   async #tick(signal: AbortSignal): Promise<void> {
     const { clock, tickMs = 5000 } = this.#parts;
     while (!signal.aborted) {
-      const running = await this.#db
-        .selectFrom('rollout')
-        .select(['id', 'project'])
-        .where('state', '=', 'running')
-        .execute();
-      for (const { id, project } of running) await this.#advance(id, project);
+      await this.#advanceAll().catch((error: unknown) => {
+        process.emitWarning(`roll-outs could not be looked at, trying again: ${String(error)}`);
+      });
       await clock.sleep(tickMs, signal).catch(() => undefined);
     }
+  }
+
+  async #advanceAll(): Promise<void> {
+    const running = await this.#db
+      .selectFrom('rollout')
+      .select(['id', 'project'])
+      .where('state', '=', 'running')
+      .execute();
+    for (const { id, project } of running) await this.#advance(id, project);
   }
 
   #advance(id: string, project: string): Promise<void> {
