@@ -111,8 +111,23 @@ describe('checkModel', () => {
         { count: 1, name: 'loop' },
       )[0]!,
     );
-    const [problem] = checkModel(modelOf(b.build()));
-    expect(problem).toMatchObject({
+    const problems = checkModel(modelOf(b.build()));
+    const mistyped = {
+      ...body.graph(),
+      nodes: body.nodes.map((inner) => (inner.opType === 'Relu' ? { ...inner, opType: 'Not' } : inner)),
+    };
+    const graph = b.build();
+    const other = {
+      ...graph,
+      nodes: graph.nodes.map((outer) => ({
+        ...outer,
+        attributes: { body: { type: 'graph', value: mistyped } as const },
+      })),
+    };
+    expect(checkModel(modelOf(other))).toContainEqual(
+      expect.objectContaining({ code: 'WRONG_TYPE', path: 'main/loop.body', operator: 'Not' }),
+    );
+    expect(problems[0]).toMatchObject({
       code: 'UNDEFINED_INPUT',
       path: 'main/loop.body',
       operator: 'Relu',

@@ -102,19 +102,20 @@ function checkRecursion({ functions }: Model, report: ReportProblem): void {
 
 /** Infers the whole model and holds every node's inputs against its operator's types. */
 function checkTypes(model: Model, report: ReportProblem): void {
-  const about = (node: Node, code: Problem['code'], message: string): void => {
+  const about = (node: Node, code: Problem['code'], message: string, path: string): void => {
     // The runtime goes by what it infers itself, and warns.
     const severity = code === 'WRONG_DECLARATION' ? 'warning' : 'error';
-    report({ code, severity, path: 'main', message, node: nodeName(node), operator: node.opType });
+    report({ code, severity, path, message, node: nodeName(node), operator: node.opType });
   };
   inferGraph(model.graph, [], {
     opsets: model.opsets,
     functions: model.functions,
     outer: () => undefined,
-    failed: (node, error) => about(node, 'WRONG_SHAPE', error.message),
-    contradicted: (node, message) => about(node, 'WRONG_DECLARATION', `${node.opType} "${nodeName(node)}": ${message}`),
-    visit: (node, inputs) => {
-      for (const message of typeErrors(node, inputs, model.opsets)) about(node, 'WRONG_TYPE', message);
+    failed: (node, error, path) => about(node, 'WRONG_SHAPE', error.message, path),
+    contradicted: (node, message, path) =>
+      about(node, 'WRONG_DECLARATION', `${node.opType} "${nodeName(node)}": ${message}`, path),
+    visit: (node, inputs, _, path) => {
+      for (const message of typeErrors(node, inputs, model.opsets)) about(node, 'WRONG_TYPE', message, path);
     },
   });
 }

@@ -1,5 +1,6 @@
 // The inference engine: one node, or a whole graph with its subgraphs and functions, from the tables of rules.
 import { SanderlingError } from '@sanderling/kit';
+import { subgraphsOf } from '../attributes.ts';
 import type { Graph, Model, ModelFunction, Node, ValueInfo } from '../ir.ts';
 import type { Rule } from './call.ts';
 import { controlRules } from './control.ts';
@@ -37,11 +38,13 @@ export interface Surroundings {
   /** The fact of a value of an enclosing graph. */
   readonly outer: (name: string) => Fact | undefined;
   /** Told of every node, its inputs and outputs, in subgraphs too; bodies of loops may be seen twice. */
-  readonly visit?: (node: Node, inputs: readonly (Fact | undefined)[], outputs: readonly Fact[]) => void;
+  readonly visit?: (node: Node, inputs: readonly (Fact | undefined)[], outputs: readonly Fact[], path: string) => void;
   /** Told of a node that cannot be inferred; its outputs are then unknown. Without it the error is thrown. */
-  readonly failed?: (node: Node, error: SanderlingError) => void;
+  readonly failed?: (node: Node, error: SanderlingError, path: string) => void;
   /** Told of a declaration that contradicts what a node makes; the inferred fact holds. */
-  readonly contradicted?: (node: Node, message: string) => void;
+  readonly contradicted?: (node: Node, message: string, path: string) => void;
+  /** The graph that is being inferred: `main`, `main/if_3.then_branch`. @default 'main' */
+  readonly path?: string;
   /** What is left of the work that one inference may do; set by the engine itself. */
   readonly budget?: Budget;
 }
@@ -69,8 +72,11 @@ export function inferNode(node: Node, inputs: readonly (Fact | undefined)[], aro
   const rule = Object.hasOwn(rules[node.domain] ?? {}, node.opType) ? rules[node.domain]![node.opType] : undefined;
   if (!rule) return inferFunction(node, inputs, around) ?? node.outputs.map(() => unknownFact);
   const opset = around.opsets.get(node.domain) ?? latestOpset;
-  const body = (graph: Graph, facts: readonly (Fact | undefined)[]) =>
-    outputsOf(graph, inferGraph(graph, facts, around));
+  const body = (graph: Graph, facts: readonly (Fact | undefined)[]) => {
+    const attribute = subgraphsOf(node).find(([, inner]) => inner === graph)?.[0] ?? 'body';
+    const path = `${around.path ?? 'main'}/${node.name || node.outputs[0]}.${attribute}`;
+    return outputsOf(graph, inferGraph(graph, facts, { ...around, path }));
+  };
   try {
     const out = rule({ node, opset, inputs, body });
     const list = Array.isArray(out) ? (out as readonly Fact[]) : [out as Fact];
@@ -130,18 +136,18 @@ function settledOutputs(
   try {
     const out = inferNode(node, inputs, around);
     const outputs = out.map((of, i) => (infoFor(i) ? settled(of, infoFor(i)!, node, around) : of));
-    around.visit?.(node, inputs, outputs);
+    around.visit?.(node, inputs, outputs, around.path ?? 'main');
     return outputs;
   } catch (error) {
     const known = named(error, node);
     if (!around.failed || !(known instanceof SanderlingError) || known.code === 'TOO_LARGE') throw known;
-    around.failed(node, known);
+    around.failed(node, known, around.path ?? 'main');
     return node.outputs.map((_, i) => (infoFor(i) ? factOfInfo(infoFor(i)!) : unknownFact));
   }
 }
 
 /** What a node makes, completed by what is declared of it; where the two contradict each other, declarations are wrong. */
-function settled(of: Fact, info: ValueInfo, node: Node, { contradicted }: Surroundings): Fact {
+function settled(of: Fact, info: ValueInfo, node: Node, { contradicted, path = 'main' }: Surroundings): Fact {
   const types = of.dtype !== 'undefined' && info.dtype !== 'undefined' && of.dtype !== info.dtype;
   try {
     if (types) mismatch(`makes ${of.dtype}`);
@@ -151,6 +157,7 @@ function settled(of: Fact, info: ValueInfo, node: Node, { contradicted }: Surrou
     contradicted?.(
       node,
       `"${info.name}" is declared as ${info.dtype}${shapeText(info.shape)} and is ${of.dtype}${shapeText(of.shape)}`,
+      path,
     );
     return of;
   }
@@ -200,7 +207,13 @@ function inferFunction(
     valueInfo: fn.valueInfo,
   };
   budget.calls -= 1;
-  const facts = inferGraph(graph, inputs, { ...around, opsets: fn.opsets, outer: () => undefined, budget });
+  const facts = inferGraph(graph, inputs, {
+    ...around,
+    opsets: fn.opsets,
+    outer: () => undefined,
+    budget,
+    path: `function ${fn.domain}.${fn.name}`,
+  });
   budget.calls += 1;
   return outputsOf(graph, facts);
 }
