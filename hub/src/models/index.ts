@@ -1,6 +1,6 @@
 // Models: the registry with versions and aliases, the gates before a release, and forecasts by the champion.
 export { Forecasts, mostReadings, type ForecastRequest, type ReadingSource } from './forecasts.ts';
-export { judgeGates, number, quantity, type GateCase } from './gates.ts';
+export { judgeGates, quantity, type GateCase } from './gates.ts';
 export { Registry, type RegistryParts } from './registry.ts';
 export { migrations as modelMigrations } from './tables.ts';
-export { toModelVersion, versionMetrics, type NewVersion, type VersionRecord } from './version-record.ts';
+export { toModelVersion, type NewVersion, type VersionRecord } from './version-record.ts';
