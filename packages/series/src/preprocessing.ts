@@ -2,7 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { isFeatureName, type FeatureName, type Scaling } from './features.ts';
 import { latticeOf, type Grid, type RowRange } from './reading.ts';
-import { defaultInterpolateSteps } from './resample.ts';
+import { defaultInterpolateSteps } from './bridge.ts';
 
 /** How readings become a model's input and how its output becomes a forecast. Plain JSON; numbers are in the series' unit unless said otherwise. */
 export type Preprocessing = {

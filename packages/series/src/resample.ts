@@ -1,5 +1,6 @@
 // From readings as they came to evenly spaced rows: order, last of equal times wins, mean within a cell, short gaps bridged by a line.
 import { SanderlingError } from '@sanderling/kit';
+import { bridgeGaps, defaultInterpolateSteps } from './bridge.ts';
 import { cellOf, cellTime, type Grid, type Lattice, type Reading } from './reading.ts';
 import { choosePhase, chooseStep } from './step.ts';
 
@@ -44,9 +45,6 @@ export interface OrderedReadings {
   readonly duplicates: number;
   readonly outOfOrder: number;
 }
-
-/** The default of {@link ResampleOptions.maxInterpolateSteps}, on the device too. */
-export const defaultInterpolateSteps = 1;
 
 /**
  * Evenly spaced rows from readings in any order.
@@ -104,27 +102,6 @@ export function orderReadings(readings: Iterable<Reading>): OrderedReadings {
     duplicates: times.length - kept,
     outOfOrder,
   };
-}
-
-/** Fills runs of at most `maxSteps` NaN between two known values by a straight line, in place; returns how many rows it filled. */
-export function bridgeGaps(values: Float64Array, maxSteps: number): number {
-  let filled = 0;
-  let last = -1;
-  for (let row = 0; row < values.length; row++) {
-    if (Number.isNaN(values[row]!)) continue;
-    const missing = row - last - 1;
-    if (last >= 0 && missing > 0 && missing <= maxSteps) {
-      for (let i = 1; i <= missing; i++) values[last + i] = bridge(values[last]!, values[row]!, i / (missing + 1));
-      filled += missing;
-    }
-    last = row;
-  }
-  return filled;
-}
-
-/** The value at `share` of the way from `from` to `to`. */
-export function bridge(from: number, to: number, share: number): number {
-  return from + (to - from) * share;
 }
 
 interface Columns {

@@ -5,7 +5,7 @@ import { encodeRow } from './encode.ts';
 import type { Row } from './features.ts';
 import type { Preprocessing } from './preprocessing.ts';
 import { cellOf, cellTime, type Reading } from './reading.ts';
-import { bridge } from './resample.ts';
+import { bridge } from './bridge.ts';
 
 /**
  * What became of a reading.
