@@ -1,18 +1,5 @@
 // Room temperature: forecast the next hours on the device, and learn again by itself when the room changes.
-import {
-  beats,
-  choice,
-  defineProject,
-  float,
-  forecaster,
-  genetic,
-  int,
-  latency,
-  logFloat,
-  notWorseThanChampion,
-  on,
-  size,
-} from 'sanderling';
+import { beats, defineProject, forecaster, genetic, latency, notWorseThanChampion, on, size } from 'sanderling';
 
 export default defineProject({
   name: 'temperature',
@@ -20,7 +7,8 @@ export default defineProject({
 
   data: { quantity: 'temperature', unit: '°C', newest: 7000, freshShare: 0.5 },
 
-  model: forecaster({ features: ['value', 'difference', 'hour-of-day'], loss: 'huber' }),
+  // Step, horizon, features and loss suit the readings unless they are said here.
+  model: forecaster(),
 
   search: genetic({
     trials: 24,
@@ -28,14 +16,7 @@ export default defineProject({
     epochs: 10,
     patience: 2,
     seed: 1,
-    space: {
-      cell: 'gru',
-      hidden: int(8, 32),
-      window: choice(12, 24, 36),
-      learningRate: logFloat(0.002, 0.02),
-      batch: choice(64, 128),
-      dropout: float(0, 0.2),
-    },
+    // What is searched over, and how far, suits the readings unless `space` says otherwise.
   }),
 
   gates: [

@@ -172,7 +172,7 @@ async function watchExecution(context: Context, started: Execution): Promise<Exe
   for await (const event of context.hub.followEvents({ project: started.project }, signal)) {
     if (event.data['execution'] !== started.id && event.subject !== started.id) continue;
     if (!context.json) context.print(`${moment(event.time)} ${event.type} ${JSON.stringify(event.data)}`);
-    if (/^execution\.(succeeded|stopped|failed|cancelled)$/.test(event.type)) ended.abort();
+    if (event.type === 'execution.finished') ended.abort();
   }
   const execution = await context.hub.execution(started.id);
   if (execution.state === 'succeeded') return execution;

@@ -190,6 +190,7 @@ class LiveLoop implements AsyncDisposable {
         this.#tell({ kind: 'played', readings: player.played });
         if (this.#story.stage === 'predict' && this.#story.calm.count >= calmEnough)
           this.#tell({ kind: 'changed', what: this.#options.playback.change() });
+        if (this.#story.ended !== null) throw new SanderlingError('GATE_FAILED', this.#story.ended);
         if (this.#story.stage === 'recover' && this.#story.renewed.count > patience) throw notBetter(this.#story);
         if (this.#story.stage !== 'done' || closed) return;
         closed = true;

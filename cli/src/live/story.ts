@@ -68,6 +68,8 @@ export interface Story {
   readonly search: SearchProgress | null;
   readonly gates: readonly string[];
   readonly trouble: readonly string[];
+  /** Why the first training came to nothing, when it did: the loop cannot close. */
+  readonly ended: string | null;
   readonly release: string | null;
   readonly update: string | null;
   readonly versions: number;
@@ -110,6 +112,7 @@ export const beginning: Story = {
   search: null,
   gates: [],
   trouble: [],
+  ended: null,
   release: null,
   update: null,
   versions: 0,
@@ -253,11 +256,17 @@ function tellHub(story: Story, event: Pick<HubEvent, 'type' | 'subject' | 'data'
       : story.stage === 'retrain'
         ? enter(withSearchNote(story, 'retrain'), 'replace', at)
         : story;
-  if (/^execution\.(failed|stopped)$/.test(type))
-    return { ...story, trouble: [...story.trouble.slice(-4), text(data['reason']) ?? type], search: null };
+  if (type === 'execution.finished' && data['state'] !== 'succeeded')
+    return stopped(story, text(data['reason']) ?? String(data['state']));
   if (type === 'rollout.aborted')
     return { ...story, trouble: [...story.trouble.slice(-4), text(data['reason']) ?? type] };
   return story;
+}
+
+/** Without a first model there is no loop; later ones are tried again by the automation. */
+function stopped(story: Story, reason: string): Story {
+  const trouble = [...story.trouble.slice(-4), reason];
+  return { ...story, trouble, search: null, step: null, ended: story.stage === 'train' ? reason : null };
 }
 
 function withSearchNote(story: Story, stage: Stage): Story {

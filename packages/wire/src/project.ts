@@ -53,8 +53,10 @@ const modelSpec = z.strictObject({
   kind: z.literal('forecaster'),
   /** Steps ahead; 'auto' takes what suits the step. */
   horizon: z.union([z.literal('auto'), z.int().min(1).max(288)]).default('auto'),
-  features: z.array(z.enum(features)).min(1).default(['value', 'hour-of-day']),
-  loss: z.enum(['mse', 'mae', 'huber']).default('huber'),
+  /** What the model sees; 'auto' takes what the readings can teach: no weekdays from three days. */
+  features: z.union([z.literal('auto'), z.array(z.enum(features)).min(1)]).default('auto'),
+  /** What training makes small; 'auto' is what the gates measure. */
+  loss: z.enum(['auto', 'mse', 'mae', 'huber']).default('auto'),
 });
 
 const searchSpec = z.strictObject({

@@ -186,7 +186,8 @@ export class SearchDriver {
     const run = this.#runs.get(trial.id)!;
     const { seed, epochs, patience, trialTimeout } = spec.search;
     const params = trial.params as unknown as TrialParams;
-    const input = { prepared, params, seed: `${seed}/${trial.id}`, loss: spec.model.loss, epochs, patience };
+    const loss = spec.model.loss === 'auto' ? prepared.suggested.loss : spec.model.loss;
+    const input = { prepared, params, seed: `${seed}/${trial.id}`, loss, epochs, patience };
     for (let tries = 1; ; tries++) {
       await this.#epochs.take(run);
       this.#histories.set(run, []);

@@ -25,7 +25,7 @@ export interface PrepareInput {
   readonly horizon: number | 'auto';
   /** The largest window that the search may choose; 'auto' takes what suits the step. */
   readonly largestWindow: number | 'auto';
-  readonly features: readonly ('value' | 'difference' | 'hour-of-day' | 'day-of-week')[];
+  readonly features: 'auto' | readonly string[];
   readonly unit: string;
   /** Fewest grid rows worth training on. */
   readonly minimum: number;
@@ -44,7 +44,7 @@ export interface Prepared extends Division {
   /** Rows in a season, for the seasonal-naive baseline. */
   readonly season: number | null;
   /** Where to search, and a good first trial, for what the user left open. */
-  readonly suggested: Pick<SuggestedTask, 'space' | 'start'>;
+  readonly suggested: Pick<SuggestedTask, 'space' | 'start' | 'loss'>;
   /** Windows of the largest size in each part. */
   readonly windows: { readonly train: number; readonly validation: number; readonly test: number };
 }
@@ -74,13 +74,13 @@ export async function prepare(input: PrepareInput, context: TaskContext): Promis
   const preprocessing = fitPreprocessing(grid, targets.train, {
     window: largestWindow,
     horizon,
-    features: expandFeatures(input.features),
+    features: input.features === 'auto' ? suggested.features : expandFeatures(input.features),
     unit: input.unit,
   });
   const windows = countWindows(grid, division);
   const season = chooseSeason(grid, targets.train, { window: largestWindow, horizon }) ?? null;
-  const { space, start } = suggested;
-  return { ...division, data: input.data, rows, preprocessing, season, windows, suggested: { space, start } };
+  const { space, start, loss } = suggested;
+  return { ...division, data: input.data, rows, preprocessing, season, windows, suggested: { space, start, loss } };
 }
 
 /** The parts: by their shares of all rows or, behind an alarm, validation and test by their shares of the fresh rows alone. */
