@@ -1,4 +1,5 @@
 // The loss of a batch as a graph of its own, recorded on the tape like any other graph, so that no loss needs gradient code.
+import { SanderlingError } from '@sanderling/kit';
 import { GraphBuilder, type Value } from '@sanderling/onnx';
 import { Algebra } from '../algebra.ts';
 import type { Tape } from '../gradients/tape.ts';
@@ -15,6 +16,13 @@ export interface Compared {
 
 /** Σ weight · loss / Σ weight · share over the batch, a scalar on the tape. */
 export function batchLossOf(tape: Tape, { loss, prediction, target, weights }: Compared): Value {
+  if (target.dtype !== loss.targetType) {
+    throw new SanderlingError(
+      'INVALID_ARGUMENT',
+      `the loss ${loss.name} takes ${loss.targetType} targets, not ${target.dtype}`,
+      { where: 'target' },
+    );
+  }
   const builder = new GraphBuilder('loss');
   const m = new Algebra(builder);
   const input = (name: string, like: Value) => builder.input(name, like.dtype, like.shape ?? []);

@@ -14,6 +14,8 @@ export interface BatchReader {
   readonly inputs: readonly DataInput[];
   /** @param index int32 [batch]. @returns The network's inputs by name, and `target`. */
   read(m: Algebra, index: Value, data: ReadonlyMap<string, Value>): ReadonlyMap<string, Value>;
+  /** How many samples a data set has: the index may hold 0 … positions − 1. @param dims The sizes of a data input. */
+  positions(dims: (name: string) => readonly number[]): number;
 }
 
 /** The name under which a reader gives what is right. */
@@ -31,6 +33,7 @@ export function rowReader(columns: Readonly<Record<string, Column>>): BatchReade
   const entries = Object.entries(columns);
   return {
     inputs: entries.map(([name, { dtype, dims }]) => ({ name, dtype, shape: ['rows', ...dims] })),
+    positions: (dims) => Math.min(...entries.map(([name]) => dims(name)[0] ?? 0)),
     read: (m, index, data) => new Map(entries.map(([name]) => [name, m.gather(data.get(name) as Value, index, 0)])),
   };
 }
@@ -52,6 +55,7 @@ export function seriesReader({ window, horizon, features }: SeriesWindows): Batc
     return m.add(m.op('Unsqueeze', [index, m.int64([1])]), m.scope.constant(tensorOf('int32', [1, count], offsets)));
   };
   return {
+    positions: (dims) => Math.max(0, (dims('series')[0] ?? 0) - window - horizon + 1),
     inputs: [{ name: 'series', dtype: 'float32', shape: ['rows', features] }],
     read: (m, index, data) => {
       const series = data.get('series') as Value;

@@ -4,6 +4,7 @@ import type { Tensor } from '@sanderling/onnx';
 import type { TrainingPlan } from '../compile/plan.ts';
 import type { Schedule } from '../optimisers/schedules.ts';
 import { epochOrder } from './order.ts';
+import { checkData, checkIndex } from './check-data.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { prunedState, type Pruning } from './pruning.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
@@ -79,8 +80,11 @@ const runSeconds = 0.25;
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
   checkOptions(options);
-  const { plan, data, seed = 0, threads = 1 } = options;
+  const { plan, data, train, validation, seed = 0, threads = 1 } = options;
   throwIfCancelled(options.signal);
+  checkData(plan, data);
+  checkIndex(plan, data, { index: train, where: 'train' });
+  if (validation !== undefined) checkIndex(plan, data, { index: validation, where: 'validation' });
   await using runtime = await TrainingRuntime.open({ plan, data, seed, threads });
   return await new Fitting(options, runtime).run();
 }

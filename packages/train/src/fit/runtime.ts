@@ -13,6 +13,7 @@ import { compileEvaluation } from '../compile/evaluation.ts';
 import { averageName, counterName, nextName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
 import { uniformNumbers } from '../compile/uniform.ts';
+import { checkData } from './check-data.ts';
 
 /** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
 export type TrainingState = ReadonlyMap<string, RunTensor>;
@@ -58,8 +59,8 @@ export class TrainingRuntime {
 
   /** Compiles the plan and opens both sessions. @throws what {@link compileTrainingStep} throws; INVALID_DATA when data are missing. */
   static async open(options: RuntimeOptions): Promise<TrainingRuntime> {
-    checkData(options);
-    const { plan, threads = 1 } = options;
+    const { plan, data, threads = 1 } = options;
+    checkData(plan, data);
     const step = compileTrainingStep(plan);
     const train = await openSession(step.model, { threads });
     try {
@@ -211,16 +212,4 @@ function initialData({ name, dtype, dims, role }: StateEntry, initializers: Read
 function zeros(dtype: string, dims: readonly number[]): Float32Array | BigInt64Array {
   const count = dims.reduce((all, dim) => all * dim, 1);
   return dtype === 'int64' ? new BigInt64Array(count) : new Float32Array(count);
-}
-
-function checkData({ plan, data }: RuntimeOptions): void {
-  for (const { name, dtype, shape } of plan.reader.inputs) {
-    const tensor = data[name];
-    const fits = tensor !== undefined && tensor.dtype === dtype && tensor.dims.length === shape.length;
-    if (fits && shape.every((dim, i) => typeof dim !== 'number' || dim === tensor.dims[i])) continue;
-    throw new SanderlingError('INVALID_DATA', `the data set needs ${name}: ${dtype} [${shape.join(', ')}]`, {
-      where: name,
-      details: { got: tensor === undefined ? null : { dtype: tensor.dtype, dims: [...tensor.dims] } },
-    });
-  }
 }

@@ -1,7 +1,7 @@
 // Losses of classes.
 import { tensorOf, type Value } from '@sanderling/onnx';
 import { dimsOf, type Algebra } from '../algebra.ts';
-import { meanOfSample, sumOfSample, type Loss, type LossTerms } from './loss.ts';
+import { checkSameShape, meanOfSample, sumOfSample, type Loss, type LossTerms } from './loss.ts';
 
 /** Settings of the cross-entropy. */
 export interface CrossEntropyOptions {
@@ -44,6 +44,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   return {
     name: focus === 0 ? 'cross_entropy' : 'focal',
     targetType: 'int64',
+    ofClasses: true,
     perSample: (terms) => {
       const { m, prediction } = terms;
       const logs = m.op('LogSoftmax', [prediction], { axis: 1 });
@@ -82,7 +83,9 @@ export function binaryCrossEntropy(options: BinaryOptions = {}): Loss {
   return {
     name: focus === 0 ? 'binary_cross_entropy' : 'binary_focal',
     targetType: 'float32',
-    perSample: ({ m, prediction, target }) => {
+    perSample: (terms) => {
+      checkSameShape(terms);
+      const { m, prediction, target } = terms;
       const softplus = (x: Value) => m.op('Softplus', [x]);
       const positive = m.mul(m.mul(target, softplus(m.neg(prediction))), positiveWeight);
       const loss = m.add(positive, m.mul(m.oneMinus(target), softplus(prediction)));
@@ -99,7 +102,9 @@ export function distillation(temperature = 1): Loss {
   return {
     name: 'distillation',
     targetType: 'float32',
-    perSample: ({ m, prediction, target }) => {
+    perSample: (terms) => {
+      checkSameShape(terms);
+      const { m, prediction, target } = terms;
       const logs = (x: Value) => m.op('LogSoftmax', [m.div(x, temperature)], { axis: 1 });
       const [student, teacher] = [logs(prediction), logs(target)];
       return m.mul(sumOfSample(m, m.mul(m.exp(teacher), m.sub(teacher, student))), temperature ** 2);

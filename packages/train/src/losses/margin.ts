@@ -21,6 +21,7 @@ export function angularMargin({ scale = 16, margin = 0.3 }: MarginOptions = {}):
   return {
     name: 'angular_margin',
     targetType: 'int64',
+    ofClasses: true,
     perSample: ({ m, prediction, target }) => {
       const right = oneHot(m, target, prediction.shape?.[1] as number);
       const cosine = m.clip(prediction, [-1 + 1e-6, 1 - 1e-6]);

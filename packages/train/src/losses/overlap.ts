@@ -1,14 +1,16 @@
 // Losses of regions: masks and boxes that should cover the same ground.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
-import { meanOfSample, type Loss } from './loss.ts';
+import { checkSameShape, meanOfSample, type Loss } from './loss.ts';
 
 /** Dice loss of mask logits [batch, channels, …] against 0 … 1: 1 − (2 Σ p t + s) / (Σ p + Σ t + s) a channel (Milletari et al. 2016). */
 export function dice(smooth = 1): Loss {
   return {
     name: 'dice',
     targetType: 'float32',
-    perSample: ({ m, prediction, target }) => {
+    perSample: (terms) => {
+      checkSameShape(terms);
+      const { m, prediction, target } = terms;
       const axes = Array.from({ length: (prediction.shape?.length ?? 4) - 2 }, (_, i) => i + 2);
       const p = m.sigmoid(prediction);
       const both = m.sum(m.mul(p, target), axes);
@@ -28,7 +30,9 @@ function sides(m: Algebra, boxes: Value): [Value, Value, Value, Value] {
 export const generalisedIou: Loss = {
   name: 'giou',
   targetType: 'float32',
-  perSample: ({ m, prediction, target }) => {
+  perSample: (terms) => {
+    checkSameShape(terms);
+    const { m, prediction, target } = terms;
     const [a, b] = [sides(m, prediction), sides(m, target)];
     const area = ([left, top, right, bottom]: readonly Value[]) =>
       m.mul(m.relu(m.sub(right as Value, left as Value)), m.relu(m.sub(bottom as Value, top as Value)));

@@ -1,14 +1,18 @@
 // Losses of numbers: the error e = prediction − target, element by element.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
-import { meanOfSample, type Loss } from './loss.ts';
+import { checkSameShape, meanOfSample, type Loss } from './loss.ts';
 
 /** A loss that looks at the error only. */
 function ofError(name: string, each: (m: Algebra, error: Value) => Value): Loss {
   return {
     name,
     targetType: 'float32',
-    perSample: ({ m, prediction, target }) => meanOfSample(m, each(m, m.sub(prediction, target))),
+    perSample: (terms) => {
+      checkSameShape(terms);
+      const { m, prediction, target } = terms;
+      return meanOfSample(m, each(m, m.sub(prediction, target)));
+    },
   };
 }
 

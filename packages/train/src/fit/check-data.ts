@@ -1,0 +1,66 @@
+// What a data set must be before a training starts: complete, of one length, with labels that the network has classes for.
+import { SanderlingError } from '@sanderling/kit';
+import type { RunTensor } from '@sanderling/onnx';
+import type { TrainingPlan } from '../compile/plan.ts';
+import { targetName } from '../compile/reader.ts';
+
+type Data = Readonly<Record<string, RunTensor>>;
+
+/** @throws INVALID_DATA naming the tensor that is missing, misshapen, of another length than the rest, or has impossible labels. */
+export function checkData(plan: TrainingPlan, data: Data): void {
+  const lengths = new Map<string, number>();
+  for (const { name, dtype, shape } of plan.reader.inputs) {
+    const tensor = data[name];
+    const fits = tensor !== undefined && tensor.dtype === dtype && tensor.dims.length === shape.length;
+    if (!fits || !shape.every((dim, i) => typeof dim !== 'number' || dim === tensor.dims[i])) {
+      throw new SanderlingError('INVALID_DATA', `the data set needs ${name}: ${dtype} [${shape.join(', ')}]`, {
+        where: name,
+        details: { got: tensor === undefined ? null : { dtype: tensor.dtype, dims: [...tensor.dims] } },
+      });
+    }
+    if (shape[0] === 'rows') lengths.set(name, tensor.dims[0] as number);
+  }
+  const [[first = '', rows = 0] = []] = lengths;
+  for (const [name, length] of lengths) {
+    if (length !== rows)
+      throw new SanderlingError('INVALID_DATA', `${name} has ${length} rows and ${first} has ${rows}`, { where: name });
+  }
+  if (plan.loss.ofClasses === true) checkLabels(plan, data[targetName]);
+}
+
+/** Labels must be classes that the network knows, and more than one of them must occur. */
+function checkLabels({ network, prediction }: TrainingPlan, target: RunTensor | undefined): void {
+  if (target === undefined || !(target.data instanceof BigInt64Array)) return;
+  const output =
+    prediction === undefined ? network.graph.outputs[0] : network.graph.outputs.find(({ name }) => name === prediction);
+  const classes = output?.shape?.[1];
+  if (typeof classes !== 'number') return;
+  const at = target.data.findIndex((label) => label < 0n || label >= BigInt(classes));
+  if (at >= 0) {
+    throw new SanderlingError(
+      'INVALID_DATA',
+      `label ${target.data[at]} at position ${at} is none of the ${classes} classes`,
+      { where: targetName },
+    );
+  }
+  const [first] = target.data;
+  if (target.data.every((label) => label === first)) {
+    throw new SanderlingError('INVALID_DATA', `all labels are ${first}: there is nothing to tell apart`, {
+      where: targetName,
+    });
+  }
+}
+
+/** @throws INVALID_DATA when an entry of an index names no sample. */
+export function checkIndex(
+  plan: TrainingPlan,
+  data: Data,
+  given: { readonly index: Int32Array; readonly where: string },
+): void {
+  const count = plan.reader.positions((name) => data[name]?.dims ?? [0]);
+  const bad = given.index.find((entry) => entry < 0 || entry >= count);
+  if (bad === undefined) return;
+  throw new SanderlingError('INVALID_DATA', `there is no sample ${bad}, only 0 to ${count - 1}`, {
+    where: given.where,
+  });
+}
