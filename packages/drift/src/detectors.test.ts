@@ -57,6 +57,7 @@ describe('the table', () => {
   it('refuses options that contradict each other', () => {
     expect(() => createDetector('kswin', { windowSize: 50, statSize: 30 })).toThrow(/more than half/);
     expect(() => createDetector('kswin', { statSize: 3, windowSize: 10, alpha: 1e-6 })).toThrow(/can reach this alpha/);
+    expect(() => createDetector('hddm-w', { lambda: 0.3, alphaDrift: 1e-8 })).toThrow(/could ever alarm/);
     expect(() => createDetector('ddm', { warningLevel: 4 })).toThrow(/above driftLevel/);
     expect(() => createDetector('eddm', { alpha: 0.5 })).toThrow(/below beta/);
   });

@@ -61,12 +61,15 @@ export class HddmW extends UnitDetector<HddmWOptions> {
   readonly #rise: Cut = emptyCut();
   readonly #fall: Cut = emptyCut();
 
-  /** @throws INVALID_CONFIG, also when alphaWarning is below alphaDrift. */
+  /** @throws INVALID_CONFIG, also when alphaWarning is below alphaDrift or no change could ever alarm. */
   constructor(options?: Partial<HddmWOptions>) {
     super(resolveOptions(hddmWRules, options, 'hddm-w'));
-    const { alphaDrift, alphaWarning } = this.options;
+    const { alphaDrift, alphaWarning, lambda } = this.options;
     requireThat(alphaWarning >= alphaDrift, 'hddm-w.alphaWarning', 'alphaWarning is below alphaDrift');
     this.#driftLog = Math.log(1 / alphaDrift) / 2;
+    // Both weights end at λ/(2 − λ); means in 0…1 cannot differ by more than 1.
+    const least = Math.sqrt(((2 * lambda) / (2 - lambda)) * this.#driftLog);
+    requireThat(least < 1, 'hddm-w.lambda', 'with this lambda and alphaDrift no change could ever alarm; lower lambda');
     this.#warningShare = Math.sqrt(Math.log(1 / alphaWarning) / Math.log(1 / alphaDrift));
   }
 

@@ -165,6 +165,18 @@ describe('residual monitor', () => {
     expect(alarms.length).toBeGreaterThan(100);
   });
 
+  it.each([
+    [0.99, 1.5],
+    [0.7, 20],
+    [0.3, 1.05],
+  ])('can sound at every setting it takes: alertAt %d, alertRatio %d', (alertAt, alertRatio) => {
+    const monitor = new ResidualMonitor({ reference: { mean: 1, std: 0.1, n: 500 }, alertAt, alertRatio });
+    const verdicts = Array.from({ length: 400 }, () => monitor.update(1e6));
+    expect(verdicts.at(-1)?.alarm).toBe(true);
+    expect(verdicts.every(({ score }) => score >= 0 && score <= 1)).toBe(true);
+    expect(monitor.update(1e308).rollingError).toBeCloseTo(1e6, 3);
+  });
+
   it('stays small and bounded', () => {
     const monitor = new ResidualMonitor({ reference: { mean: 1, std: 1, n: 500 } });
     expect(monitor.maxBytes).toBeLessThan(2048);

@@ -14,7 +14,7 @@
 // in 100 / 100 / 98 / 88 % (median 53 / 56 / 55 / 68). ADWIN and KSWIN have fewer false alarms and longer delays.
 import { SanderlingError } from '@sanderling/kit';
 import { createDetector, detectors, isDetectorName, type DetectorName, type DetectorRow } from './detectors.ts';
-import { MemoryReader, type Detector, type DetectorState } from './detector.ts';
+import { maxMagnitude, MemoryReader, type Detector, type DetectorState } from './detector.ts';
 import { resolveOptions, shown, type OptionRules } from './options.ts';
 import { PageHinkley } from './page-hinkley.ts';
 import { defaultScoreWindow, largestCounted, type ResidualReference } from './residual-reference.ts';
@@ -86,6 +86,9 @@ export const monitorDefaults: Readonly<Partial<Record<DetectorName, Readonly<Rec
   kswin: { windowSize: 60, statSize: 20, alpha: 0.005 },
 };
 
+/** How far above the alerting amount a residual may count. */
+const reserve = 1.5;
+
 /** Most samples that a primed mean counts for. */
 const primedSamples = 1000;
 
@@ -124,9 +127,12 @@ export class ResidualMonitor {
     if (!isDetectorName(detector)) createDetector(detector);
     this.#row = detectors[detector];
     this.#detector = createDetector(detector, { ...monitorDefaults[detector], ...options });
-    this.#alertLog = Math.log(checkedRatio(alertRatio, this.#reference.peak));
+    const ratio = checkedRatio(alertRatio, this.#reference.peak);
+    this.#alertLog = Math.log(ratio);
     this.#block = Math.round(this.#reference.inflation);
-    this.#ceiling = largestCounted(this.#reference.mean, this.#reference.std);
+    // Never below what the alarm needs, or it could not sound.
+    const needed = reserve * this.#reference.mean * ratio ** Math.max(1, driftRatio(this.#settings.alertAt));
+    this.#ceiling = Math.max(needed, largestCounted(this.#reference.mean, this.#reference.std));
     this.#sizes = new Float64Array(this.#settings.scoreWindow);
     this.#errors = new Float64Array(this.#settings.scoreWindow);
     this.maxBytes = this.#settings.scoreWindow * 16 + this.#detector.maxBytes + 7 * 8;
@@ -142,7 +148,7 @@ export class ResidualMonitor {
     const clipped = size <= this.#ceiling ? size : this.#ceiling;
     const at = this.#seen % this.#sizes.length;
     this.#sizes[at] = clipped;
-    this.#errors[at] = Number.isFinite(size) ? size : -1;
+    this.#errors[at] = size <= maxMagnitude ? size : -1;
     this.#seen += 1;
     this.#feed(clipped);
     return this.#verdict();

@@ -3,7 +3,7 @@ import { createDetector, isDetectorName } from '../detectors.ts';
 import { NaiveBayes } from '../streams/learner.ts';
 import { createStream, type DriftStream, type StreamSample } from '../streams/stream.ts';
 import { createVectorDetector } from '../vector/vector-detectors.ts';
-import { inputOf, type LabDetector, type LabInput, type LabTask } from './config.ts';
+import { inputOf, type LabInput, type LabTask } from './config.ts';
 import { fileStream } from './file-stream.ts';
 import { judgeAlarms, type AlarmMetrics } from './metrics.ts';
 
@@ -54,7 +54,7 @@ export function runTask(task: LabTask): LabResult {
     metrics: judgeAlarms(run.alarms, stream, task.acceptance),
     alarmsAt: run.alarms.slice(0, keptAlarms),
     accuracy: run.accuracy,
-    nsPerSample: timeOf(subjectOf(task.detector, stream), run.inputs),
+    nsPerSample: timeOf(subjectOf(task, stream), run.inputs),
     bytes: run.bytes,
   };
 }
@@ -73,10 +73,10 @@ class Run {
   #judged = 0;
   #right = 0;
 
-  constructor(stream: DriftStream, input: LabInput, { detector, training }: LabTask) {
+  constructor(stream: DriftStream, input: LabInput, task: LabTask) {
     this.#input = input;
-    this.#subject = subjectOf(detector, stream);
-    this.#training = training;
+    this.#subject = subjectOf(task, stream);
+    this.#training = task.training;
     this.#features = stream.features;
     this.#model = new NaiveBayes(stream.features);
     this.#labelled = stream.labelled;
@@ -122,11 +122,13 @@ class Run {
   }
 }
 
-function subjectOf(entry: LabDetector, { features, drifts }: DriftStream): Subject {
+function subjectOf({ detector: entry, seed }: LabTask, { features, drifts }: DriftStream): Subject {
   if ('baseline' in entry) {
     const at = new Set(entry.baseline === 'oracle' ? drifts.map(({ start }) => start) : []);
     const k = entry.baseline === 'every' ? entry.k : 0;
-    return { bytes: 0, update: (_input, index) => at.has(index) || (k > 0 && index > 0 && index % k === 0) };
+    // The seed shifts the beat, or it would fall on the drifts of evenly spaced streams.
+    const phase = 1 + ((Math.abs(seed) * 7919) % Math.max(1, k));
+    return { bytes: 0, update: (_input, index) => at.has(index) || (k > 0 && index % k === phase % k) };
   }
   if (isDetectorName(entry.detector)) {
     const detector = createDetector(entry.detector, entry.options);

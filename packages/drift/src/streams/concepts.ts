@@ -119,8 +119,8 @@ export const concepts = {
   mean: {
     features: asked,
     labelled: false,
-    source: 'normal features; the mean of the first half moves',
-    parameters: (index, _features, { magnitude }) => [magnitude * (index % 2)],
+    source: 'normal features; the mean of the first half moves on by the magnitude each time',
+    parameters: (index, _features, { magnitude }) => [magnitude * index],
     draw: ([shift], random, out) => {
       for (let j = 0; j < out.length; j++)
         out[j] = random.normal() + (j <= (out.length - 1) / 2 ? (shift as number) : 0);

@@ -30,7 +30,7 @@ export const lsddRules: OptionRules<LsddOptions> = {
   ...vectorRules,
   alpha: {
     default: 0.0005,
-    min: 0,
+    min: 1e-12,
     max: 1,
     open: true,
     about: 'chance of a false alarm at one comparison',

@@ -18,7 +18,7 @@ export const mmdRules: OptionRules<MmdOptions> = {
   ...vectorRules,
   alpha: {
     default: 0.0005,
-    min: 0,
+    min: 1e-12,
     max: 1,
     open: true,
     about: 'chance of a false alarm at one comparison',
