@@ -33,6 +33,7 @@ export {
 export { detectionsIn, withoutRepeats, type Detection, type DetectionOptions } from './detection/detections.ts';
 export { exportModel, inferenceModel, type ExportOptions, type ModelMetadata } from './export.ts';
 export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
+export { kFold, type Fold, type FoldOptions } from './fit/folds.ts';
 export { shareAt, type Pruning } from './fit/pruning.ts';
 export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';
 export { TrainingRuntime, type Dataset, type RuntimeOptions, type TrainingState } from './fit/runtime.ts';

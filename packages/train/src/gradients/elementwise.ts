@@ -1,6 +1,7 @@
 // Gradients of the elementwise operators. Written once as a table; the formula stands beside each rule.
-import { floatAttribute, stringAttribute } from '@sanderling/onnx';
-import { binary, inputOf, single, unary, unsupported, type GradientRule, type UnaryTerms } from './rule.ts';
+import { floatAttribute, stringAttribute, type Value } from '@sanderling/onnx';
+import type { Algebra } from '../algebra.ts';
+import { binary, inputOf, single, unary, type GradientRule, type UnaryTerms } from './rule.ts';
 import { numbersOf } from './constants.ts';
 
 const twoOverRootPi = 2 / Math.sqrt(Math.PI);
@@ -23,6 +24,20 @@ const pick: GradientRule = single((call, dy) =>
     );
   }),
 );
+
+function geluSlope(m: Algebra, x: Value): Value {
+  const cumulative = m.mul(m.add(m.op('Erf', [m.mul(x, Math.SQRT1_2)]), 1), 0.5);
+  const density = m.mul(m.exp(m.mul(m.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return m.add(cumulative, m.mul(x, density));
+}
+
+function tanhGeluSlope(m: Algebra, x: Value): Value {
+  const root = Math.sqrt(2 / Math.PI);
+  const square = m.square(x);
+  const t = m.tanh(m.mul(m.mul(x, m.add(m.mul(square, 0.044715), 1)), root));
+  const inner = m.mul(m.add(m.mul(square, 0.134145), 1), root);
+  return m.mul(m.add(m.add(t, 1), m.mul(m.mul(x, m.oneMinus(m.square(t))), inner)), 0.5);
+}
 
 export const elementwise = {
   Identity: unary(({ dy }) => dy),
@@ -132,14 +147,10 @@ export const elementwise = {
     const inside = m.mul(m.mask('Greater', h, 0), m.mask('Less', h, 1));
     return m.mul(dy, m.add(h, m.mul(inside, m.mul(x, 1 / 6))));
   }),
-  // x·Φ(x): Φ(x) + x φ(x)
-  Gelu: unary(({ m, x, dy, node }) => {
-    if (stringAttribute(node, 'approximate', 'none') !== 'none')
-      throw unsupported(node, 'the tanh approximation has no gradient rule');
-    const cumulative = m.mul(m.add(m.op('Erf', [m.mul(x, Math.SQRT1_2)]), 1), 0.5);
-    const density = m.mul(m.exp(m.mul(m.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return m.mul(dy, m.add(cumulative, m.mul(x, density)));
-  }),
+  // x·Φ(x): Φ(x) + x φ(x); or with t = tanh(√(2/π) (x + 0.044715 x³)): ½ (1 + t) + ½ x (1 − t²) √(2/π) (1 + 0.134145 x²)
+  Gelu: unary(({ m, x, dy, node }) =>
+    m.mul(dy, stringAttribute(node, 'approximate', 'none') === 'tanh' ? tanhGeluSlope(m, x) : geluSlope(m, x)),
+  ),
   // x·tanh(s), s = softplus(x): tanh(s) + x (1 − tanh²(s)) σ(x)
   Mish: unary(({ m, x, dy }) => {
     const t = m.tanh(m.op('Softplus', [x]));

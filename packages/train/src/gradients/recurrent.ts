@@ -1,10 +1,11 @@
-// Gradients of GRU and LSTM: what both share. Forward and backward run as Scan, everything that does not depend on the previous
+// Gradients of GRU, LSTM and RNN: what both share. Forward and backward run as Scan, everything that does not depend on the previous
 // step stays outside: the projection of the inputs, and the coefficients of the way back, which is linear in the state's gradient.
 import { intAttribute, stringAttribute, type Value } from '@sanderling/onnx';
 import { dimsOf, type Algebra } from '../algebra.ts';
 import type { Cell, Direction, Outgoing, Sizes } from './cell.ts';
 import { gruCell } from './gru.ts';
 import { lstmCell } from './lstm.ts';
+import { rnnCell } from './rnn.ts';
 import { inputOf, unsupported, type Call, type GradientRule, type Gradients, type Trained } from './rule.ts';
 
 /** A direction's name in saved values, so that both directions of a layer keep theirs apart. */
@@ -22,12 +23,19 @@ function reversesOf(call: Call): boolean[] {
   return [direction === 'reverse'];
 }
 
+/** The activations that the cells are written for, in the order of the attribute. */
+const usualActivations: Readonly<Record<string, readonly string[]>> = {
+  GRU: ['Sigmoid', 'Tanh'],
+  LSTM: ['Sigmoid', 'Tanh', 'Tanh'],
+  RNN: ['Tanh'],
+};
+
 function checkForm(call: Call): void {
   const { node } = call;
   if (intAttribute(node, 'layout', 0) !== 0) throw unsupported(node, 'layout 1 has no gradient rule');
   if (node.attributes['clip'] !== undefined) throw unsupported(node, 'cell clipping has no gradient rule');
   if (call.inputs[4] !== undefined) throw unsupported(node, 'sequence lengths have no gradient rule');
-  const usual = node.opType === 'GRU' ? ['Sigmoid', 'Tanh'] : ['Sigmoid', 'Tanh', 'Tanh'];
+  const usual = usualActivations[node.opType] ?? [];
   const given = node.attributes['activations'];
   const activations = given?.type === 'strings' ? given.value : undefined;
   if (activations?.some((name, i) => name !== usual[i % usual.length]))
@@ -142,4 +150,7 @@ const layer = (cell: Cell): GradientRule => ({
   pull: (call, dy) => pull(call, cell, dy),
 });
 
-export const recurrent = { GRU: layer(gruCell), LSTM: layer(lstmCell) } as const satisfies Record<string, GradientRule>;
+export const recurrent = { GRU: layer(gruCell), LSTM: layer(lstmCell), RNN: layer(rnnCell) } as const satisfies Record<
+  string,
+  GradientRule
+>;
