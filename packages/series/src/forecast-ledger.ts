@@ -31,7 +31,7 @@ export interface LedgerShape extends Lattice {
 /**
  * Matches forecasts with the readings that come later.
  * A cell is settled by the mean of its readings, as soon as one lies at or after its time (a quarter of a step of jitter allowed) or a
- * later cell begins; cells without a reading are dropped unjudged. Holds `horizon` × `horizon` numbers at most.
+ * later cell begins; cells without a reading are dropped unjudged. Holds 2 `horizon` × `horizon` numbers at most.
  */
 export class ForecastLedger {
   readonly #shape: LedgerShape;
@@ -129,7 +129,7 @@ export class ForecastLedger {
     return residuals;
   }
 
-  /** Forecasts of a clock that went astray are dropped first: those farthest from the newest. */
+  /** Forecasts for cells that no reading will ever come to, as after a clock went astray, are dropped, the oldest noted first. */
   #bound(): void {
     const limit = 2 * this.#shape.horizon;
     while (this.#waiting.size > limit) this.#waiting.delete(this.#waiting.keys().next().value as number);
