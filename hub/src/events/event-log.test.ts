@@ -61,3 +61,23 @@ test('a follower gets the past, then what happens live', async () => {
   await following;
   expect(seen).toEqual(['a.past', 'a.live']);
 });
+
+test('a consumer of some types sees those only, each once, across restarts', async () => {
+  const { log } = await openLog();
+  const seen: string[] = [];
+  const consumeUntil = async (count: number): Promise<void> => {
+    const stop = new AbortController();
+    const note = async ({ data }: { data: Record<string, unknown> }): Promise<void> => {
+      seen.push(String(data['n']));
+      if (seen.length === count) stop.abort();
+    };
+    await log.consume('picky', note, stop.signal, ['b.wanted']);
+  };
+  for (let n = 0; n < 5; n++) await log.append({ type: n % 2 === 0 ? 'b.wanted' : 'b.other', data: { n } });
+  await consumeUntil(2);
+  const rest = consumeUntil(4);
+  await log.append({ type: 'b.other', data: { n: 5 } });
+  await log.append({ type: 'b.wanted', data: { n: 6 } });
+  await rest;
+  expect(seen).toEqual(['0', '2', '4', '6']);
+});

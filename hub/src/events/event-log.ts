@@ -31,6 +31,15 @@ export type EventHandler = (event: HubEvent) => Promise<void>;
 /** Wait before a failed handler is tried again, milliseconds. */
 const retryMs = 1000;
 
+/** Events of other types that a consumer may have to look at again after a restart. */
+const skippedBeforeStored = 1000;
+
+/** How far a consumer has come: on disk, and in this process. */
+interface Place {
+  stored: number;
+  seen: number;
+}
+
 /** The event log of a hub. */
 export class EventLog {
   readonly #db: Kysely<EventTables>;
@@ -95,12 +104,22 @@ export class EventLog {
     }
   }
 
-  /** Hands every event to the handler in order, from where this consumer last stopped, until the signal aborts. */
-  async consume(consumer: string, handler: EventHandler, signal: AbortSignal): Promise<void> {
+  /**
+   * Hands every event, or every one of these types, to the handler in order, from where this consumer last stopped, until the signal aborts.
+   * Events of other types cost the consumer nothing: they move its stored cursor only now and then.
+   */
+  async consume(
+    consumer: string,
+    handler: EventHandler,
+    signal: AbortSignal,
+    types?: readonly string[],
+  ): Promise<void> {
     const bell = this.#bell(signal);
+    const place = { stored: await this.#cursor(consumer), seen: 0 };
+    place.seen = place.stored;
     try {
       while (!signal.aborted) {
-        const outcome = await this.#advance(consumer, handler);
+        const outcome = await this.#advance(consumer, handler, { place, types });
         if (outcome === 'idle') await bell.next();
         if (outcome === 'failed') await this.#clock.sleep(retryMs, signal).catch(() => undefined);
       }
@@ -109,26 +128,46 @@ export class EventLog {
     }
   }
 
-  async #advance(consumer: string, handler: EventHandler): Promise<'idle' | 'done' | 'failed'> {
-    const cursor = await this.#db
-      .selectFrom('event_cursor')
-      .select('seq')
-      .where('consumer', '=', consumer)
-      .executeTakeFirst();
-    const [event] = await this.list({ after: cursor?.seq ?? 0, limit: 1 });
-    if (event === undefined) return 'idle';
+  async #advance(
+    consumer: string,
+    handler: EventHandler,
+    { place, types }: { readonly place: Place; readonly types: readonly string[] | undefined },
+  ): Promise<'idle' | 'done' | 'failed'> {
+    const newest = await this.newest();
+    const [event] = await this.list({ after: place.seen, limit: 1, ...(types === undefined ? {} : { types }) });
+    if (event === undefined) {
+      place.seen = Math.max(place.seen, newest);
+      if (place.seen - place.stored >= skippedBeforeStored) await this.#store(consumer, place);
+      return 'idle';
+    }
     try {
       await handler(event);
     } catch (error) {
       process.emitWarning(`${consumer} could not handle ${event.type} (${event.id}): ${String(error)}`);
       return 'failed';
     }
+    place.seen = event.seq;
+    await this.#store(consumer, place);
+    return 'done';
+  }
+
+  async #cursor(consumer: string): Promise<number> {
+    const row = await this.#db
+      .selectFrom('event_cursor')
+      .select('seq')
+      .where('consumer', '=', consumer)
+      .executeTakeFirst();
+    return row?.seq ?? 0;
+  }
+
+  async #store(consumer: string, place: Place): Promise<void> {
+    const seq = place.seen;
     await this.#db
       .insertInto('event_cursor')
-      .values({ consumer, seq: event.seq })
-      .onConflict((c) => c.column('consumer').doUpdateSet({ seq: event.seq }))
+      .values({ consumer, seq })
+      .onConflict((c) => c.column('consumer').doUpdateSet({ seq }))
       .execute();
-    return 'done';
+    place.stored = seq;
   }
 
   /** Rings once for any number of appends since the last wait. The listing that follows waits for the appender's transaction: one connection serves both. */

@@ -63,7 +63,10 @@ export class Rollouts {
   async start(signal: AbortSignal): Promise<void> {
     this.#startedAt = this.#parts.clock.now();
     await Promise.all([
-      this.#parts.events.consume('rollouts', (event) => this.#note(event), signal),
+      this.#parts.events.consume('rollouts', (event) => this.#note(event), signal, [
+        'device.status',
+        'device.enrolled',
+      ]),
       this.#tick(signal),
     ]);
   }

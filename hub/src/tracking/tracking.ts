@@ -127,12 +127,13 @@ export class Tracking {
   }
 
   /** Forgets the metrics of a run that is begun anew after a crash; its params stay. @throws NOT_FOUND, CONFLICT when it has ended */
-  async restartRun(id: string, executor: Database = this.#db): Promise<void> {
-    await this.#requireRunning(id, executor);
-    const db = tables<TrackingTables>(executor);
-    await db.deleteFrom('run_metric').where('run', '=', id).execute();
-    await db.deleteFrom('run_metric_newest').where('run', '=', id).execute();
-    await db.updateTable('run').set({ started_at: this.#clock.now() }).where('id', '=', id).execute();
+  async restartRun(id: string): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
+      await this.#requireRunning(id, tx);
+      await tx.deleteFrom('run_metric').where('run', '=', id).execute();
+      await tx.deleteFrom('run_metric_newest').where('run', '=', id).execute();
+      await tx.updateTable('run').set({ started_at: this.#clock.now() }).where('id', '=', id).execute();
+    });
   }
 
   /**

@@ -23,6 +23,8 @@ export interface AutomationParts {
   readonly pollMs?: number;
 }
 
+/** Events that automations do something about. */
+const causes = ['drift.alarm', 'readings.imported', 'execution.finished', 'project.saved'];
 /** How often schedules are looked at while nothing is armed, milliseconds. */
 const idlePollMs = 5000;
 
@@ -43,7 +45,7 @@ export class Automations {
     for (const project of await this.#parts.projects.list()) await this.#plan(project);
     signal.addEventListener('abort', () => this.#wake());
     await Promise.all([
-      this.#parts.events.consume('automations', (event) => this.#alone(() => this.#note(event)), signal),
+      this.#parts.events.consume('automations', (event) => this.#alone(() => this.#note(event)), signal, causes),
       this.#watch(signal),
     ]);
   }

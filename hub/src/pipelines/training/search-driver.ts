@@ -59,6 +59,8 @@ export class SearchDriver {
   readonly #store: TrialStore;
   readonly #epochs: EpochLog;
   readonly #runs = new Map<number, string>();
+  /** Trials that were begun before a restart: their runs may hold metrics already. */
+  readonly #resumed = new Set<number>();
   /** Epochs of trials at work, by run. */
   readonly #histories = new Map<string, EpochNews[]>();
 
@@ -127,6 +129,7 @@ export class SearchDriver {
     const signal = AbortSignal.any([siblings.signal, this.#context.signal]);
     const running = new Map<number, Promise<void>>();
     const again = [...search.outstanding()];
+    for (const { id } of again) this.#resumed.add(id);
     const failures: unknown[] = [];
     for (;;) {
       while (running.size < lanes && failures.length === 0 && !signal.aborted) {
@@ -191,7 +194,7 @@ export class SearchDriver {
     for (let tries = 1; ; tries++) {
       await this.#epochs.take(run);
       this.#histories.set(run, []);
-      await tracking.restartRun(run);
+      if (tries > 1 || this.#resumed.delete(trial.id)) await tracking.restartRun(run);
       try {
         return await pool.run('trial', input, {
           data: { key: prepared.data, load: () => columns(prepared.data) },
