@@ -1,5 +1,6 @@
 // The first predictions of a new release: what would make the device return to the one before. The network is no part of it.
-import { type ErrorCode } from '@sanderling/kit';
+import type { ErrorCode } from '@sanderling/kit';
+import type { Preprocessing } from '@sanderling/series';
 import type { ReleaseManifest } from '@sanderling/wire/device';
 import { Latency } from '../inference/latency.ts';
 import type { Prediction } from '../inference/predictor.ts';
@@ -25,15 +26,18 @@ export interface ProbationOptions {
   readonly maxForecastMs: number;
 }
 
-/** Fewest settled forecasts that an error is judged by, while probation goes on and at its end. */
-const leastSettled = { going: 10, end: 3 } as const;
+/** Fewest settled forecasts that an error is judged by. */
+const leastSettled = 3;
 const leastTimed = 5;
+/** Before the end, an error is judged only when it is this many times what is allowed: the errors of a few forecasts are much alike. */
+const flagrant = 3;
 
 /** Judges one release by its predictions. */
 export class Probation {
   readonly #manifest: ReleaseManifest;
   readonly #options: ProbationOptions;
   readonly #latency = new Latency();
+  readonly #naive: NaiveForecasts;
   #predictions = 0;
   #settled = 0;
   #errorSum = 0;
@@ -41,18 +45,20 @@ export class Probation {
   constructor(manifest: ReleaseManifest, options: ProbationOptions) {
     this.#manifest = manifest;
     this.#options = options;
+    this.#naive = new NaiveForecasts(manifest.preprocessing as unknown as Preprocessing);
   }
 
   /** Takes a prediction of the release. */
-  observe({ forecast, failure, latencyMs, settled }: Prediction): ProbationVerdict {
+  observe(prediction: Prediction): ProbationVerdict {
+    const { forecast, failure, latencyMs, settled } = prediction;
     for (const { residual } of settled) this.#errorSum += Math.abs(residual);
     this.#settled += settled.length;
+    this.#naive.observe(prediction);
     if (failure !== undefined)
       return failed({ code: failure.code, reason: failure.message, numbers: { predictions: this.#predictions } });
     if (latencyMs !== undefined) this.#latency.add(latencyMs);
     if (forecast !== undefined) this.#predictions++;
-    const done = this.#predictions >= this.#manifest.probation.predictions;
-    return this.#judge(done);
+    return this.#judge(this.#predictions >= this.#manifest.probation.predictions);
   }
 
   /** Whether the time is over; a clock that went back does not prolong it. */
@@ -62,7 +68,7 @@ export class Probation {
   }
 
   #judge(done: boolean): ProbationVerdict {
-    const shortcoming = this.#slow() ?? this.#wrong(done ? leastSettled.end : leastSettled.going);
+    const shortcoming = this.#slow() ?? this.#wrong(done ? 1 : flagrant);
     if (shortcoming !== undefined) return failed(shortcoming);
     if (!done) return { state: 'going' };
     const error = this.#settled === 0 ? {} : { error: this.#errorSum / this.#settled };
@@ -81,18 +87,56 @@ export class Probation {
     };
   }
 
-  #wrong(least: number): Shortcoming | undefined {
+  /**
+   * Whether the error is far above the test error and no better than saying that nothing changes. The second condition keeps a good
+   * release when the world is rough for everybody: the one before would not do better.
+   */
+  #wrong(times: number): Shortcoming | undefined {
     const { probation, provenance } = this.#manifest;
     const mae = provenance?.metrics?.['mae'];
-    if (mae === undefined || !(mae > 0) || this.#settled < least) return undefined;
+    if (mae === undefined || !(mae > 0) || this.#settled < leastSettled) return undefined;
     const error = this.#errorSum / this.#settled;
     const allowed = probation.maxErrorRatio * mae;
-    if (error <= allowed) return undefined;
+    const naive = this.#naive.error;
+    if (error <= times * allowed || error < naive) return undefined;
     return {
       code: 'GATE_FAILED',
-      reason: `its error on this device is ${error.toPrecision(3)} over ${this.#settled} forecasts, ${allowed.toPrecision(3)} is allowed (${probation.maxErrorRatio} times the test error)`,
-      numbers: { error, allowed, mae, settled: this.#settled },
+      reason:
+        `its error on this device is ${error.toPrecision(3)} over ${this.#settled} forecasts; ${allowed.toPrecision(3)} is allowed ` +
+        `(${probation.maxErrorRatio} times the test error), and repeating the last value would err by ${naive.toPrecision(3)}`,
+      numbers: { error, allowed, mae, naive, settled: this.#settled },
     };
+  }
+}
+
+/** What repeating the newest value would have forecast, judged on the same forecasts as the model. */
+class NaiveForecasts {
+  readonly #preprocessing: Preprocessing;
+  readonly #newest = new Map<number, number>();
+  #sum = 0;
+  #count = 0;
+
+  constructor(preprocessing: Preprocessing) {
+    this.#preprocessing = preprocessing;
+  }
+
+  /** Mean absolute error; 0 before any forecast was settled. */
+  get error(): number {
+    return this.#count === 0 ? 0 : this.#sum / this.#count;
+  }
+
+  observe({ reading, forecast, settled }: Prediction): void {
+    const { stepMs, horizon } = this.#preprocessing;
+    for (const { time, step, actual } of settled) {
+      const value = this.#newest.get(time - step * stepMs);
+      if (value === undefined) continue;
+      this.#sum += Math.abs(actual - value);
+      this.#count++;
+    }
+    const origin = forecast?.[0]?.time;
+    if (origin === undefined) return;
+    this.#newest.set(origin - stepMs, reading.value);
+    if (this.#newest.size > horizon + 1) this.#newest.delete(this.#newest.keys().next().value!);
   }
 }
 
