@@ -5,7 +5,7 @@ export default defineProject({
   name: 'temperature',
   description: 'A sensor in a room; the next steps are forecast on the device itself.',
 
-  data: { quantity: 'temperature', unit: '°C', newest: 7000, freshShare: 0.5 },
+  data: { quantity: 'temperature', unit: '°C', newest: 20_000, freshShare: 0.5 },
 
   // Step, horizon, features and loss suit the readings unless they are said here.
   model: forecaster(),

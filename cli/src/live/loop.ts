@@ -35,7 +35,7 @@ export interface LoopResult {
   readonly device: string;
 }
 
-/** Settled forecasts of calm before the world changes. */
+/** Settled forecasts of calm before the world changes, unless the playback says otherwise. */
 const calmEnough = 400;
 /** Settled forecasts after which a new release that is not better is called a failure. */
 const patience = 4000;
@@ -69,7 +69,7 @@ class LiveLoop implements AsyncDisposable {
   readonly #programs: Program[] = [];
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
-  #story = beginning;
+  #story: Story;
   #device = '';
   #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
   #stored = 0;
@@ -77,6 +77,7 @@ class LiveLoop implements AsyncDisposable {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#story = { ...beginning, settledEnough: options.playback.patience?.settled ?? beginning.settledEnough };
     this.#view = createView(options.output);
     this.#signal = AbortSignal.any([options.signal, this.#over.signal]);
   }
@@ -188,7 +189,10 @@ class LiveLoop implements AsyncDisposable {
       this.#signal,
       () => {
         this.#tell({ kind: 'played', readings: player.played });
-        if (this.#story.stage === 'predict' && this.#story.calm.count >= calmEnough)
+        if (
+          this.#story.stage === 'predict' &&
+          this.#story.calm.count >= (this.#options.playback.patience?.calm ?? calmEnough)
+        )
           this.#tell({ kind: 'changed', what: this.#options.playback.change() });
         if (this.#story.ended !== null) throw new SanderlingError('GATE_FAILED', this.#story.ended);
         if (this.#story.stage === 'recover' && this.#story.renewed.count > patience) throw notBetter(this.#story);

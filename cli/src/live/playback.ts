@@ -11,6 +11,8 @@ export interface Playback {
   readonly past: number;
   /** The readings in order: the past first, then the live ones; may end. */
   readonly readings: Iterator<Reading>;
+  /** Settled forecasts of calm before the world changes, and on which the new release's error must rest. @default 400 and 150 */
+  readonly patience?: { readonly calm: number; readonly settled: number };
   /** Changes the world from now on and says what changed. */
   change(): string;
 }

@@ -88,6 +88,8 @@ export interface Story {
   readonly renewed: ErrorMean;
   /** Wall time from the alarm to the new release being active, milliseconds. */
   readonly alarmToActiveMs: number | null;
+  /** Settled forecasts that the new release's mean must rest on. */
+  readonly settledEnough: number;
 }
 
 /** A running mean of absolute errors. */
@@ -96,8 +98,6 @@ export interface ErrorMean {
   readonly mean: number;
 }
 
-/** Settled forecasts that a phase's mean must rest on. */
-export const settledEnough = 150;
 /** The error counts as back down when it is at most this part of what it was under drift. */
 export const recoveredRatio = 0.6;
 const chartLength = 240;
@@ -128,6 +128,7 @@ export const beginning: Story = {
   drifted: none,
   renewed: none,
   alarmToActiveMs: null,
+  settledEnough: 150,
 };
 
 /** The story after one more happening. */
@@ -213,7 +214,7 @@ function addError(story: Story, error: number): Partial<Story> {
 
 /** The last stage ends when enough forecasts of the new release have settled and their error is down. */
 function advance(story: Story, at: number): Story {
-  if (story.stage !== 'recover' || story.renewed.count < settledEnough) return story;
+  if (story.stage !== 'recover' || story.renewed.count < story.settledEnough) return story;
   return isRecovered(story) ? enter(story, 'done', at) : story;
 }
 

@@ -28,7 +28,7 @@ const dataSpec = z.strictObject({
   /** Distance of two rows of the training grid; 'auto' takes it from the readings. */
   step: z.union([z.literal('auto'), duration]).default('auto'),
   /** Newest readings that a training set takes. */
-  newest: z.int().min(50).max(5_000_000).default(7000),
+  newest: z.int().min(50).max(5_000_000).default(20_000),
   /** Fewest grid rows worth training on. */
   minimum: z.int().min(50).default(400),
   /**

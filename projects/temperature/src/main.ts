@@ -17,6 +17,7 @@ the world changes, the device notices, the hub learns again and ships something 
   --csv FILE           play your own readings instead of the simulated room
   --time COLUMN        the column with the times (found by itself otherwise)
   --value COLUMN       the column with the values (found by itself otherwise)
+  --margin PERCENT     by how much a model must beat the baselines (10; 1 with --csv: files are short)
   --change NAME        how the simulated room changes: ${roomChangeNames.join(', ')}
   --seed N             seed of the simulation and of the search (1)
   --speed X            play X times as fast (1)
@@ -32,6 +33,7 @@ const optionTable = {
   time: { type: 'string' },
   value: { type: 'string' },
   change: { type: 'string', default: 'night-setback-off' },
+  margin: { type: 'string' },
   seed: { type: 'string', default: '1' },
   speed: { type: 'string', default: '1' },
   port: { type: 'string', default: '7411' },
@@ -67,7 +69,11 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
       : await filePlayback(flags.csv, columns(flags));
   const folder = await prepareFolder(flags.data);
   const result = await runLoop({
-    project: { ...project, search: { ...project.search, seed } },
+    project: {
+      ...project,
+      search: { ...project.search, seed },
+      gates: gates(number(flags.margin ?? (flags.csv === undefined ? '10' : '1'), 'margin')),
+    },
     playback,
     folder,
     port: number(flags.port, 'port'),
@@ -79,6 +85,11 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   });
   if (flags.json) console.log(JSON.stringify(summaryOf(result), undefined, 2));
   else if (flags.once) console.log(describeResult(result, playback.unit));
+}
+
+/** The project's gates, with this margin over the baselines. */
+function gates(byPercent: number): typeof project.gates {
+  return project.gates.map((gate) => (gate.gate === 'beats-baseline' ? { ...gate, byPercent } : gate));
 }
 
 function readFlags(args: readonly string[]) {

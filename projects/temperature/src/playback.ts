@@ -27,10 +27,14 @@ export function simulatedPlayback(seed: number, change: RoomChange): Playback {
   };
 }
 
-/** How the readings of a file are split: what the device had before, and what it lives through. */
-const filePast = 0.55;
+/** How much of a file the device has collected before the first training; the rest it lives through. */
+const filePast = 0.7;
 /** Fewest readings with which the loop can close. */
-const fewest = 2500;
+const fewest = 1500;
+/** Most readings that are played; of a longer file the newest. */
+const most = 200_000;
+const dayMs = 86_400_000;
+const weekMs = 7 * dayMs;
 
 /** Where the columns are; found by themselves when not told. */
 export interface FileColumns {
@@ -39,32 +43,63 @@ export interface FileColumns {
 }
 
 /**
- * A user's own readings. They seldom hold a change at the right moment, so `change()` adds one openly: from then on an unseen heat source
- * swings the readings up and down, three times the size of their usual step-to-step movement, with a period of ten readings.
+ * A user's own readings, played again from the start, later in time, when they end.
+ * They seldom hold a change at the right moment, so `change()` adds one openly: from then on an unseen heat source swings the readings
+ * up and down, several times the size of their usual movement.
  */
 export async function filePlayback(file: string, columns: FileColumns): Promise<Playback> {
   const readings = await readFile(file, columns);
-  const amplitude = swingOf(readings);
+  const swing = swingOf(readings);
   let changedAt: number | undefined;
-  let count = 0;
-  const swing = (reading: Reading): Reading => {
-    count++;
-    if (changedAt === undefined) return reading;
-    return {
-      time: reading.time,
-      value: reading.value + amplitude * Math.sin((2 * Math.PI * (count - changedAt)) / 10),
-    };
-  };
+  const changed = ({ time, value }: Reading): Reading =>
+    changedAt === undefined
+      ? { time, value }
+      : { time, value: value + swing.size * Math.sin((2 * Math.PI * (time - changedAt)) / swing.periodMs) };
+  let latest = readings[0]!.time;
+  const played = endless(readings, Date.now()).map((reading) => {
+    latest = reading.time;
+    return changed(reading);
+  });
   return {
     title: `${file} (${readings.length} readings)`,
     unit: '°',
     past: Math.floor(readings.length * filePast),
-    readings: readings.values().map(swing),
+    patience: { calm: 100, settled: 60 },
+    readings: played,
     change: () => {
-      changedAt = count;
-      return `added by this replay: a swing of ±${amplitude.toFixed(2)}°`;
+      changedAt = latest;
+      return `added by this replay: a swing of ±${swing.size.toFixed(2)}° every ${Math.round(swing.periodMs / 60_000)} min`;
     },
   };
+}
+
+/** Laps that must fit before the present: readings from the future would be refused. */
+const lapsBeforeNow = 4;
+
+/** The readings over and over, each lap later by whole days (weeks, for long files), so that the time of day stays what it was. */
+function* endless(readings: readonly Reading[], now: number): Generator<Reading, undefined> {
+  const span = readings.at(-1)!.time - readings[0]!.time;
+  const unit = span > 3 * weekMs ? weekMs : dayMs;
+  const lap = Math.ceil((span + 1) / unit) * unit;
+  const early = Math.ceil(Math.max(0, readings[0]!.time + lapsBeforeNow * lap - now) / unit) * unit;
+  for (let shift = -early; ; shift += lap) for (const { time, value } of readings) yield { time: time + shift, value };
+}
+
+/** A change that no model of these readings has seen: its size from theirs, its period from their distance. */
+function swingOf(readings: readonly Reading[]): { readonly size: number; readonly periodMs: number } {
+  const steps = differences(readings.map(({ value }) => value)).map(Math.abs);
+  const distances = differences(readings.map(({ time }) => time)).filter((distance) => distance > 0);
+  const values = readings.map(({ value }) => value).sort((a, b) => a - b);
+  const spread = values[Math.floor(values.length * 0.9)]! - values[Math.floor(values.length * 0.1)]!;
+  return { size: Math.max(4 * median(steps), spread / 4), periodMs: Math.max(10 * median(distances), 3_600_000) };
+}
+
+function differences(values: readonly number[]): number[] {
+  return values.slice(1).map((value, i) => value - values[i]!);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 async function readFile(file: string, columns: FileColumns): Promise<Reading[]> {
@@ -72,21 +107,10 @@ async function readFile(file: string, columns: FileColumns): Promise<Reading[]> 
   if (!found?.isFile()) throw new SanderlingError('NOT_FOUND', `there is no file ${file}`, { where: file });
   const readings: Reading[] = [];
   for await (const batch of readTable(createReadStream(file), { ...columns, name: file })) readings.push(...batch);
-  if (readings.length >= fewest) return readings;
+  if (readings.length >= fewest) return readings.slice(-most);
   throw new SanderlingError(
     'TOO_LITTLE_DATA',
     `${file} has ${readings.length} readings; the loop needs at least ${fewest}`,
     { where: file, fix: 'give a longer file' },
   );
-}
-
-/** Four times the usual size of a step, at least a fifth of the values' spread. */
-function swingOf(readings: readonly Reading[]): number {
-  const steps = readings
-    .slice(1)
-    .map((reading, i) => Math.abs(reading.value - readings[i]!.value))
-    .sort((a, b) => a - b);
-  const values = readings.map((reading) => reading.value).sort((a, b) => a - b);
-  const spread = values[Math.floor(values.length * 0.9)]! - values[Math.floor(values.length * 0.1)]!;
-  return Math.max(4 * (steps[Math.floor(steps.length / 2)] ?? 0), spread / 5);
 }
