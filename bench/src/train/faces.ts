@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRandom } from '@sanderling/kit';
-import { openSession } from '@sanderling/onnx';
+import { openSession, type RunTensor } from '@sanderling/onnx';
 import { adam, angularMargin, cosine, exportModel, fit, pictureEmbedding, rowReader } from '@sanderling/train';
 
 const [people, side, copies] = [40, 48, 8];
@@ -128,8 +128,9 @@ async function accuracy(seed: number): Promise<{ share: number; seconds: number 
   const embed = async (set: readonly { face: Grey }[]) => {
     const data = new Float32Array(set.length * side * side);
     set.forEach(({ face }, i) => data.set(normalised(view(face, plain)), i * side * side));
-    const { embedding } = await session.run({ image: { dtype: 'float32', dims: [set.length, 1, side, side], data } });
-    return (i: number) => (embedding?.data as Float32Array).subarray(i * 64, (i + 1) * 64);
+    const out = await session.run({ image: { dtype: 'float32', dims: [set.length, 1, side, side], data } });
+    const numbers = (out['embedding'] as RunTensor).data as Float32Array;
+    return (i: number) => numbers.subarray(i * 64, (i + 1) * 64);
   };
   const [known, asked] = [await embed(learn), await embed(judge)];
   const likeness = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
