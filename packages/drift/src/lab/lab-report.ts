@@ -82,6 +82,23 @@ function spread(value: Spread | null, digits: number): string {
 
 const plot = { width: 640, height: 300, left: 56, bottom: 40, top: 12, right: 120 } as const;
 
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+}
+
+const lineHeight = 13;
+
+/** Where a label hits no other: moved up line by line. */
+function freePlace(box: Box, placed: readonly Box[]): Box {
+  const hits = ({ left, top, width }: Box, other: Box): boolean =>
+    left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < lineHeight;
+  let place = box;
+  while (placed.some((other) => hits(place, other))) place = { ...place, top: place.top - lineHeight };
+  return place;
+}
+
 /** Delay (right is later) against false alarms per 1,000 (up is more), both on logarithmic scales of 1 + value. */
 function scatter(rows: readonly LabSummary[]): string {
   const dots = rows.filter(({ mtd }) => mtd !== null);
@@ -92,10 +109,15 @@ function scatter(rows: readonly LabSummary[]): string {
   const x = (value: number): number => plot.left + (value / farthest) * (plot.width - plot.left - plot.right);
   const y = (value: number): number =>
     plot.height - plot.bottom - (value / highest) * (plot.height - plot.bottom - plot.top);
+  const placed: Box[] = [];
   const marks = dots.map((row) => {
-    const [cx, cy] = [x(delay(row)).toFixed(1), y(noise(row)).toFixed(1)];
+    const [cx, cy] = [x(delay(row)), y(noise(row))];
     const text = `${row.detector}: MTD ${spread(row.mtd, 0)}, FD/1000 ${row.fdPer1000.median.toFixed(2)}, MDR ${spread(row.mdr, 2)}`;
-    return `<g><title>${escaped(text)}</title><circle cx="${cx}" cy="${cy}" r="5" fill-opacity="${(1 - 0.8 * (row.mdr?.median ?? 0)).toFixed(2)}"/><text x="${Number(cx) + 8}" y="${Number(cy) + 4}">${escaped(row.detector)}</text></g>`;
+    const opacity = (1 - 0.8 * (row.mdr?.median ?? 0)).toFixed(2);
+    const label = freePlace({ left: cx + 8, top: cy + 4, width: 7 * row.detector.length }, placed);
+    placed.push(label);
+    const name = `<text x="${label.left.toFixed(1)}" y="${label.top.toFixed(1)}">${escaped(row.detector)}</text>`;
+    return `<g><title>${escaped(text)}</title><circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="5" fill-opacity="${opacity}"/>${name}</g>`;
   });
   const ticks = [0, 1, 10, 100, 1000, 10_000].filter((value) => Math.log10(1 + value) <= farthest);
   const below = ticks.map(

@@ -247,12 +247,15 @@ function categoryBars(a: ColumnProfile, b: ColumnProfile): Bars {
   const [left, right] = [a.counts ?? new Map<string, number>(), b.counts ?? new Map<string, number>()];
   const weight = (name: string): number => (left.get(name) ?? 0) / a.n + (right.get(name) ?? 0) / b.n;
   const ordered = [...new Set([...left.keys(), ...right.keys()])].sort((x, y) => weight(y) - weight(x));
-  const names = ordered.slice(0, barCount - 1);
-  const shares = (counts: ReadonlyMap<string, number>, n: number): number[] => {
-    const listed = names.map((name) => (counts.get(name) ?? 0) / n);
-    return [...listed, Math.max(0, 1 - listed.reduce((sum, share) => sum + share, 0))];
-  };
-  return { labels: [...names, 'other'], reference: shares(left, a.n), window: shares(right, b.n) };
+  const kept = ordered.slice(0, barCount - 1);
+  const names = a.type === 'numeric' ? kept.sort((x, y) => Number(x) - Number(y)) : kept;
+  const listed = (counts: ReadonlyMap<string, number>, n: number): number[] =>
+    names.map((name) => (counts.get(name) ?? 0) / n);
+  const rest = (shares: readonly number[]): number => Math.max(0, 1 - shares.reduce((sum, share) => sum + share, 0));
+  const [reference, window] = [listed(left, a.n), listed(right, b.n)];
+  const [otherReference, otherWindow] = [rest(reference), rest(window)];
+  if (otherReference < 1e-9 && otherWindow < 1e-9) return { labels: names, reference, window };
+  return { labels: [...names, 'other'], reference: [...reference, otherReference], window: [...window, otherWindow] };
 }
 
 function checkInput(reference: Profile, window: Profile, options: ReportOptions): void {

@@ -39,6 +39,7 @@ function row(column: ColumnReport): string {
 
 const width = 320;
 const height = 80;
+const footer = 14;
 
 /** Paired bars as SVG; each bar tells its numbers on hover. */
 function plot(name: string, { labels, reference, window }: Bars): string {
@@ -54,7 +55,18 @@ function plot(name: string, { labels, reference, window }: Bars): string {
     const text = `<title>${escaped(label)}: reference ${percent(a)}, window ${percent(b)}</title>`;
     return `<g>${text}${bar(a, i * slot, 'reference')}${bar(b, i * slot + slot * 0.45, 'window')}</g>`;
   });
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="distribution of ${escaped(name)}">${groups.join('')}</svg>`;
+  return `<svg viewBox="0 0 ${width} ${height + footer}" role="img" aria-label="distribution of ${escaped(name)}">${groups.join('')}${axis(labels)}</svg>`;
+}
+
+/** Names under the bars while there are few; else the lower edges of the first and the last bar. */
+function axis(labels: readonly string[]): string {
+  const slot = width / labels.length;
+  const text = (label: string, x: number, anchor: string): string => {
+    const short = label.length > 12 ? `${label.slice(0, 11)}…` : label;
+    return `<text x="${x.toFixed(1)}" y="${height + footer - 3}" text-anchor="${anchor}">${escaped(short)}</text>`;
+  };
+  if (labels.length <= 6) return labels.map((label, i) => text(label, (i + 0.45) * slot, 'middle')).join('');
+  return text(labels[0] as string, 0, 'start') + text(labels.at(-1) as string, width, 'end');
 }
 
 function escaped(text: string): string {
@@ -86,7 +98,7 @@ const style = `
 body{font:15px/1.45 system-ui,sans-serif;color:var(--text);background:var(--page);margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.5rem;margin:0 0 .5rem}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:middle;font-variant-numeric:tabular-nums}
-tbody th{font-weight:600;overflow-wrap:anywhere}svg{width:20rem;max-width:100%;height:5rem;display:block}
+tbody th{font-weight:600;overflow-wrap:break-word;max-width:14rem}td{white-space:nowrap}svg{width:20rem;max-width:100%;display:block;font-size:11px}svg text{fill:var(--text)}
 rect.reference,.key.reference{fill:var(--reference);background:var(--reference)}rect.window,.key.window{fill:var(--window);background:var(--window)}
 .key{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-left:.6rem}.bad{color:var(--bad)}.good{color:var(--good)}
 @media(max-width:50rem){table,tbody,tr,td,th{display:block;border:0;padding:.15rem 0}thead{display:none}tr{border-bottom:1px solid var(--line);padding:.6rem 0}}

@@ -45,7 +45,8 @@ function worstRank(sketch: QuantileSketch, sorted: Float64Array): number {
   const known = sketch.distribution();
   let worst = 0;
   for (let i = 0; i < sorted.length; i += 97) {
-    const upper = sorted.findLastIndex((x) => x === sorted[i]) + 1;
+    let upper = i + 1;
+    while (upper < sorted.length && sorted[upper] === sorted[i]) upper++;
     worst = Math.max(worst, Math.abs(shareBelow(known, sorted[i] as number) - upper / sorted.length));
   }
   return worst;
@@ -91,7 +92,7 @@ describe('quantile sketch', () => {
     'keeps its rank error on %s input, whole and merged',
     (kind) => {
       const random = createRandom(2, kind);
-      const values = Float64Array.from({ length: 60_000 }, (_, i) => {
+      const values = Float64Array.from({ length: 30_000 }, (_, i) => {
         if (kind === 'random') return random.normal();
         return kind === 'ascending' ? i : kind === 'descending' ? -i : random.int(0, 50);
       });
@@ -100,9 +101,9 @@ describe('quantile sketch', () => {
         const whole = sketchOf(values, k);
         const merged = new QuantileSketch(k);
         for (let part = 0; part < 12; part++)
-          merged.merge(sketchOf(values.subarray(part * 5000, (part + 1) * 5000), k, part));
+          merged.merge(sketchOf(values.subarray(part * 2500, (part + 1) * 2500), k, part));
         for (const sketch of [whole, merged]) {
-          expect(sketch.n).toBe(60_000);
+          expect(sketch.n).toBe(30_000);
           expect(sketch.kept).toBeLessThan(4 * k + 200);
           expect(worstRank(sketch, sorted)).toBeLessThan(rankError(k));
         }
@@ -177,7 +178,7 @@ describe('drift report', () => {
   it('seldom cries wolf over many steady columns', () => {
     const wide = Array.from({ length: 100 }, (_, i): Column => ({ name: `c${i}`, type: 'numeric' }));
     let drifted = 0;
-    for (let seed = 0; seed < 10; seed++) {
+    for (let seed = 0; seed < 5; seed++) {
       const random = createRandom(seed, 'wide');
       const make = (): Profile => {
         const profile = new Profile(wide);
@@ -186,8 +187,8 @@ describe('drift report', () => {
       };
       drifted += driftReport(make(), make()).drifted;
     }
-    // 1,000 steady columns; uncorrected, 50 would be significant.
-    expect(drifted).toBeLessThanOrEqual(2);
+    // 500 steady columns; uncorrected, 25 would be significant.
+    expect(drifted).toBeLessThanOrEqual(1);
   });
 
   it('finds the same from merged parts that went through JSON, as from the whole', () => {
