@@ -1,5 +1,6 @@
 // Streaming drift detection: detectors, drift score, the monitor of a forecast's residuals.
 export { Adwin, type AdwinOptions } from './adwin.ts';
+export { calibrate, type Calibration, type CalibrationOptions } from './calibrate.ts';
 export { type Detector, type DetectorState, maxMagnitude, type Plain, ScalarDetector } from './detector.ts';
 export {
   createDetector,
