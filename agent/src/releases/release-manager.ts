@@ -165,11 +165,11 @@ export class ReleaseManager {
     });
   }
 
-  /** Keeps what runs, what can be returned to and what is wanted; everything else goes. */
+  /** Keeps what runs, what can be returned to and what is wanted; everything else goes. What cannot be removed now goes another time. */
   async collect(): Promise<void> {
     const { active, previous, desired } = this.pointer;
     const keep = [active, previous, desired].filter((digest) => digest !== null);
-    await this.#parts.store.collect(new Set(keep));
+    await this.#parts.store.collect(new Set(keep)).catch(() => undefined);
     this.#parts.crash('collect-done');
   }
 
