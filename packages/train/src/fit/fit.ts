@@ -7,6 +7,7 @@ import { epochOrder } from './order.ts';
 import { checkData, checkIndex } from './check-data.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { prunedState, type Pruning } from './pruning.ts';
+import { prefetched, type Shard, type Shards } from './shards.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
 
 /** What happened in one epoch. */
@@ -32,8 +33,10 @@ export type StopReason = 'epochs' | 'patience' | 'time';
 export interface FitOptions {
   readonly plan: TrainingPlan;
   readonly data: Dataset;
-  /** Index of the training samples (rows, or first rows of windows). */
+  /** Index of the training samples (rows, or first rows of windows); not used with `shards`. */
   readonly train: Int32Array;
+  /** Training data that come in parts, for those that do not fit into memory; `data` then serves validation only. @default none */
+  readonly shards?: Shards;
   /** Index of the validation samples. @default none: the training loss decides what is best */
   readonly validation?: Int32Array;
   readonly epochs: number;
@@ -149,16 +152,22 @@ class Fitting {
   }
 
   async #epoch(epoch: number): Promise<EpochEvent> {
-    const { plan, train, validation, seed = 0 } = this.#options;
+    const { plan, validation, seed = 0 } = this.#options;
     this.#prune(epoch);
-    const order = epochOrder(train, plan.batch, { seed, epoch });
-    const steps = order.length / plan.batch;
+    const before = this.#steps;
     let sum = 0;
-    for (let done = 0; done < steps; ) {
-      const losses = await this.#steppedRun(order, done, Math.min(this.#perRun, steps - done));
-      for (const loss of losses) sum += loss;
-      done += losses.length;
+    let shard = 0;
+    for await (const part of prefetched(this.#shards(epoch))) {
+      sum += await this.#learn(
+        part,
+        epochOrder(part.train, plan.batch, { seed, epoch: shard === 0 ? epoch : `${epoch}.${shard}` }),
+      );
+      shard += 1;
     }
+    const steps = this.#steps - before;
+    if (steps === 0)
+      throw new SanderlingError('TOO_LITTLE_DATA', `epoch ${epoch} has no training samples`, { where: 'shards' });
+    this.#runtime.checkFinite();
     const validationLoss = validation?.length ? await this.#validate(validation) : undefined;
     return {
       epoch,
@@ -170,18 +179,42 @@ class Fitting {
     };
   }
 
+  #shards(epoch: number): ReturnType<Shards> {
+    const { shards, data, train } = this.#options;
+    return shards === undefined ? [{ data, train }] : shards(epoch);
+  }
+
+  /** Learns from one shard; returns the sum of its steps' losses. */
+  async #learn({ data, train }: Shard, order: Int32Array): Promise<number> {
+    const { plan } = this.#options;
+    checkData(plan, data);
+    checkIndex(plan, data, { index: train, where: 'train' });
+    const steps = order.length / plan.batch;
+    let sum = 0;
+    for (let done = 0; done < steps; ) {
+      const count = Math.min(this.#perRun, steps - done);
+      const losses = await this.#steppedRun(
+        data,
+        order.subarray(done * plan.batch, (done + count) * plan.batch),
+        count,
+      );
+      for (const loss of losses) sum += loss;
+      done += count;
+    }
+    return sum;
+  }
+
   /** Masks are drawn anew before each epoch, so that what is evaluated after it has them. */
   #prune(epoch: number): void {
     const { pruning, plan } = this.#options;
     if (pruning !== undefined) this.#runtime.restore(prunedState(this.#runtime.state, plan, { pruning, epoch }));
   }
 
-  async #steppedRun(order: Int32Array, first: number, count: number): Promise<Float32Array> {
+  async #steppedRun(data: Dataset, index: Int32Array, count: number): Promise<Float32Array> {
     throwIfCancelled(this.#options.signal);
-    const { batch } = this.#options.plan;
     const rates = Float32Array.from({ length: count }, (_, i) => this.#rate(this.#steps + i));
     const began = performance.now();
-    const losses = await this.#runtime.train(order.subarray(first * batch, (first + count) * batch), rates);
+    const losses = await this.#runtime.train(index, rates, data);
     const perStep = (performance.now() - began) / 1000 / count;
     this.#perRun = Math.max(1, Math.min(4 * this.#perRun, Math.floor(runSeconds / perStep)));
     this.#steps += count;
@@ -209,7 +242,8 @@ class Fitting {
   #reasonToStop(): StopReason | undefined {
     const epoch = this.#history.length;
     const { patience = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = this.#options;
-    if (epoch - this.#best.epoch >= patience) return 'patience';
+    const { pruning } = this.#options;
+    if (epoch - Math.max(this.#best.epoch, pruning?.epochs ?? 0) >= patience) return 'patience';
     return this.#seconds() >= maxSeconds ? 'time' : undefined;
   }
 
@@ -232,9 +266,9 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SanderlingError('CANCELLED', 'the training was cancelled', { cause: signal.reason });
 }
 
-function checkOptions({ train, epochs, patience = 1, learningRate }: FitOptions): void {
+function checkOptions({ train, shards, epochs, patience = 1, learningRate }: FitOptions): void {
   const wrong = (what: string, where: string) => new SanderlingError('INVALID_ARGUMENT', what, { where });
-  if (train.length === 0)
+  if (train.length === 0 && shards === undefined)
     throw new SanderlingError('TOO_LITTLE_DATA', 'there are no training samples', { where: 'train' });
   if (!Number.isSafeInteger(epochs) || epochs < 1)
     throw wrong(`epochs must be a positive whole number, not ${epochs}`, 'epochs');

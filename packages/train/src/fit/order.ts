@@ -9,7 +9,7 @@ import { createRandom } from '@sanderling/kit';
 export function epochOrder(
   samples: Int32Array,
   batch: number,
-  at: { seed: number | string; epoch: number },
+  at: { seed: number | string; epoch: number | string },
 ): Int32Array {
   const shuffled = Int32Array.from(samples);
   const random = createRandom(at.seed, `epoch ${at.epoch}`);

@@ -31,6 +31,13 @@ export interface RuntimeOptions {
   readonly threads?: number;
 }
 
+/** Batches for some steps: samples, steps × batch, of a data set, and a learning rate a step. */
+interface Batches {
+  readonly index: Int32Array;
+  readonly rates: Float32Array;
+  readonly data: Dataset;
+}
+
 /** Samples of one evaluation run; bounds its memory. */
 const evaluationChunk = 1024;
 
@@ -53,7 +60,7 @@ export class TrainingRuntime {
       size === 0
         ? {}
         : { uniform: { dtype: 'float32' as const, dims: [size], data: uniformNumbers(options.seed, size) } };
-    this.#constantFeeds = { ...options.data, ...pool };
+    this.#constantFeeds = pool;
     this.#state = initialState(options.plan, step);
   }
 
@@ -82,17 +89,24 @@ export class TrainingRuntime {
   }
 
   /**
-   * Runs as many steps as there are rates. @param index Samples, steps × batch.
+   * Runs as many steps as there are rates. @param index Samples, steps × batch. @param data Another data set than the runtime's own.
    * @returns The loss of every step.
    * @throws NAN_LOSS naming step and tensor; the state then stays as it was before this call.
    */
-  async train(index: Int32Array, rates: Float32Array): Promise<Float32Array> {
+  async train(index: Int32Array, rates: Float32Array, data: Dataset = this.#data): Promise<Float32Array> {
     const before = this.#state;
-    const { state, losses } = await this.#run(before, index, rates);
+    const batches = { index, rates, data };
+    const { state, losses } = await this.#run(before, batches);
     const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (bad >= 0) throw await this.#explain(before, { index, rates, bad });
+    if (bad >= 0) throw await this.#explain(before, batches, bad);
     this.#state = state;
     return losses;
+  }
+
+  /** @throws NAN_LOSS when the last step left a tensor that is not finite. */
+  checkFinite(): void {
+    const tensor = this.#firstBroken(this.#state);
+    if (tensor !== undefined) throw nanLoss(numberOf(this.#state.get(counterName) as RunTensor), tensor);
   }
 
   /** The mean loss over samples with the present parameters. */
@@ -137,11 +151,11 @@ export class TrainingRuntime {
 
   async #run(
     state: TrainingState,
-    index: Int32Array,
-    rates: Float32Array,
+    { index, rates, data }: Batches,
   ): Promise<{ state: TrainingState; losses: Float32Array }> {
     const out = await this.#sessions.train.run({
       ...this.#constantFeeds,
+      ...data,
       ...Object.fromEntries(state),
       index: { dtype: 'int32', dims: [rates.length, this.step.batch], data: index },
       learning_rate: { dtype: 'float32', dims: [rates.length], data: rates },
@@ -150,27 +164,28 @@ export class TrainingRuntime {
     return { state: next, losses: (out['loss'] as RunTensor).data as Float32Array };
   }
 
-  /** Runs again up to the bad step to say where the first number went wrong. */
-  async #explain(
-    before: TrainingState,
-    at: { index: Int32Array; rates: Float32Array; bad: number },
-  ): Promise<SanderlingError> {
-    const { index, rates, bad } = at;
-    const replayed =
-      bad === 0
-        ? before
-        : (await this.#run(before, index.subarray(0, bad * this.step.batch), rates.subarray(0, bad))).state;
-    const tensor =
-      this.step.state.find(({ name, dtype }) => dtype === 'float32' && !allFinite(replayed.get(name)))?.name ??
-      Object.entries(this.#data).find(([, value]) => !allFinite(value))?.[0] ??
-      'loss';
-    const step = numberOf(before.get(counterName) as RunTensor) + bad + 1;
-    return new SanderlingError('NAN_LOSS', `the loss became NaN or infinite at step ${step}; first seen in ${tensor}`, {
-      where: tensor,
-      fix: 'lower the learning rate, clip gradients (clipNorm), or look for NaN in the data',
-      details: { step, tensor },
-    });
+  #firstBroken(state: TrainingState): string | undefined {
+    return this.step.state.find(({ name, dtype }) => dtype === 'float32' && !allFinite(state.get(name)))?.name;
   }
+
+  /** Runs again up to the bad step to say where the first number went wrong. */
+  async #explain(before: TrainingState, batches: Batches, bad: number): Promise<SanderlingError> {
+    const { index, rates, data } = batches;
+    const first = { data, index: index.subarray(0, bad * this.step.batch), rates: rates.subarray(0, bad) };
+    const replayed = bad === 0 ? before : (await this.#run(before, first)).state;
+    const tensor =
+      this.#firstBroken(replayed) ?? Object.entries(data).find(([, value]) => !allFinite(value))?.[0] ?? 'loss';
+    const step = numberOf(before.get(counterName) as RunTensor) + bad + 1;
+    return nanLoss(step, tensor);
+  }
+}
+
+function nanLoss(step: number, tensor: string): SanderlingError {
+  return new SanderlingError('NAN_LOSS', `the loss became NaN or infinite at step ${step}; first seen in ${tensor}`, {
+    where: tensor,
+    fix: 'lower the learning rate, clip gradients (clipNorm), or look for NaN in the data',
+    details: { step, tensor },
+  });
 }
 
 /** What is evaluated and kept of a parameter or buffer: its moving average where there is one. */
