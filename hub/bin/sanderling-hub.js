@@ -7,7 +7,9 @@ import { join } from 'node:path';
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 12)) {
   console.error(`The Sanderling hub needs Node 24.12 or newer; this is ${process.versions.node}.`);
-  console.error('In a clone of the repository, run it through npm, which brings its own Node: npm run sanderling -- hub');
+  console.error(
+    'In a clone of the repository, run it through npm, which brings its own Node: npm run sanderling -- hub',
+  );
   process.exit(1);
 }
 const args = process.argv.slice(2);
@@ -26,7 +28,11 @@ if (!asks && process.execve !== undefined && !process.execArgv.includes(lean)) {
     module.flushCompileCache();
   }
   process.removeAllListeners('warning');
-  process.execve(process.execPath, [process.execPath, lean, ...process.execArgv, ...process.argv.slice(1)], process.env);
+  process.execve(
+    process.execPath,
+    [process.execPath, lean, ...process.execArgv, ...process.argv.slice(1)],
+    process.env,
+  );
 }
 const { main } = await import('../src/main.ts');
 process.exitCode = await main(args);

@@ -1,5 +1,6 @@
 // The event log: durable consumers see every event once in order, across failures and restarts; transactions decide what is seen.
 import { systemClock } from '@sanderling/kit';
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { openDatabase, sqliteDialect, tables } from '../store/index.ts';
 import { EventLog, eventMigrations } from './index.ts';
@@ -80,4 +81,27 @@ test('a consumer of some types sees those only, each once, across restarts', asy
   await log.append({ type: 'b.wanted', data: { n: 6 } });
   await rest;
   expect(seen).toEqual(['0', '2', '4', '6']);
+});
+
+test('a consumer outlives a handler that fails and a database that is full', async () => {
+  const { database, log } = await openLog();
+  const pages = (limit: number) => sql`pragma max_page_count = ${sql.lit(limit)}`.execute(tables<object>(database));
+  await log.append({ type: 'a.first', data: { text: 'x'.repeat(20_000) } });
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const consuming = log.consume(
+    'tester',
+    async (event) => {
+      seen.push(event.type);
+      if (seen.length === 1) {
+        await pages(1);
+        await log.append({ type: 'a.second', data: { text: 'x'.repeat(200_000) } });
+      }
+      await pages(100_000);
+      if (seen.length === 2) stop.abort();
+    },
+    stop.signal,
+  );
+  await consuming;
+  expect(seen).toEqual(['a.first', 'a.first']);
 });

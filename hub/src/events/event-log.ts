@@ -128,27 +128,30 @@ export class EventLog {
     }
   }
 
+  /** A failure of the handler or of the database, a full disk for one, is told and tried again: a consumer does not die of it. */
   async #advance(
     consumer: string,
     handler: EventHandler,
     { place, types }: { readonly place: Place; readonly types: readonly string[] | undefined },
   ): Promise<'idle' | 'done' | 'failed'> {
-    const newest = await this.newest();
-    const [event] = await this.list({ after: place.seen, limit: 1, ...(types === undefined ? {} : { types }) });
-    if (event === undefined) {
-      place.seen = Math.max(place.seen, newest);
-      if (place.seen - place.stored >= skippedBeforeStored) await this.#store(consumer, place);
-      return 'idle';
-    }
+    let about = 'the next event';
     try {
+      const newest = await this.newest();
+      const [event] = await this.list({ after: place.seen, limit: 1, ...(types === undefined ? {} : { types }) });
+      if (event === undefined) {
+        place.seen = Math.max(place.seen, newest);
+        if (place.seen - place.stored >= skippedBeforeStored) await this.#store(consumer, place);
+        return 'idle';
+      }
+      about = `${event.type} (${event.id})`;
       await handler(event);
+      await this.#store(consumer, { ...place, seen: event.seq });
+      place.stored = place.seen = event.seq;
+      return 'done';
     } catch (error) {
-      process.emitWarning(`${consumer} could not handle ${event.type} (${event.id}): ${String(error)}`);
+      process.emitWarning(`${consumer} could not handle ${about}: ${String(error)}`);
       return 'failed';
     }
-    place.seen = event.seq;
-    await this.#store(consumer, place);
-    return 'done';
   }
 
   async #cursor(consumer: string): Promise<number> {

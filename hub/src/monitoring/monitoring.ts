@@ -51,7 +51,9 @@ export class Monitoring {
   /** Thins old reports every hour until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.thin();
+      await this.thin().catch((error: unknown) => {
+        process.emitWarning(`old reports could not be thinned, which is tried again in an hour: ${String(error)}`);
+      });
       await this.#clock.sleep(hourMs, signal).catch(() => undefined);
     }
   }
