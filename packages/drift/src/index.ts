@@ -109,3 +109,4 @@ export {
   type SearchReport,
 } from './lab/search-detector.ts';
 export { summarise, type LabSummary, type Spread } from './lab/summary.ts';
+export { driftEffect, type DriftEffect } from './vector/effect.ts';
