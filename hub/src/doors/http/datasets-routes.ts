@@ -5,6 +5,7 @@ import { dataset, page, quality, slug } from '@sanderling/wire';
 import { z } from 'zod';
 import type { Columns, Data } from '../../data/index.ts';
 import { digestField, pairCursor } from './query-fields.ts';
+import { given } from './given.ts';
 import { createRouter, errorResponses, json, needs, toPage, type Router } from './router.ts';
 import { csvHeaders, csvText, streamed } from './streamed.ts';
 
@@ -83,8 +84,7 @@ export function datasetsRoutes(data: Data): Router {
   });
   router.openapi(listDatasets, async (c) => {
     const { limit, cursor } = c.req.valid('query');
-    const after = cursor === undefined ? {} : { after: cursor };
-    const items = await data.datasets(c.req.valid('param').project, { limit: limit + 1, ...after });
+    const items = await data.datasets(c.req.valid('param').project, { limit: limit + 1, ...given({ after: cursor }) });
     return c.json(
       toPage(items, limit, (item) => `${item.createdAt}.${item.digest}`),
       200,

@@ -4,6 +4,7 @@ import { SanderlingError } from '@sanderling/kit';
 import { device, duration, enrolmentToken, page, slug, targets } from '@sanderling/wire';
 import { z } from 'zod';
 import type { Fleet } from '../../fleet/index.ts';
+import { given } from './given.ts';
 import { createRouter, errorResponses, json, needs, pageQuery, toPage, type Router } from './router.ts';
 
 const tags = ['fleet'];
@@ -99,8 +100,7 @@ export function devicesRoutes(fleet: Fleet): Router {
   });
   router.openapi(listTokens, async (c) => {
     const { limit, cursor } = c.req.valid('query');
-    const after = cursor === undefined ? {} : { after: cursor };
-    const items = await fleet.tokens(c.req.valid('param').project, { limit: limit + 1, ...after });
+    const items = await fleet.tokens(c.req.valid('param').project, { limit: limit + 1, ...given({ after: cursor }) });
     return c.json(
       toPage(items, limit, ({ id }) => id),
       200,
@@ -111,9 +111,7 @@ export function devicesRoutes(fleet: Fleet): Router {
     const items = await fleet.devices({
       limit: limit + 1,
       tags: tagsOf(tag),
-      ...(cursor === undefined ? {} : { after: cursor }),
-      ...(project === undefined ? {} : { project }),
-      ...(target === undefined ? {} : { target }),
+      ...given({ after: cursor, project, target }),
     });
     return c.json(
       toPage(items, limit, ({ id }) => id),

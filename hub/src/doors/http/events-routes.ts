@@ -4,6 +4,7 @@ import { SanderlingError } from '@sanderling/kit';
 import { event, page, slug, type HubEvent } from '@sanderling/wire';
 import { z } from 'zod';
 import type { EventLog } from '../../events/index.ts';
+import { given } from './given.ts';
 import { createRouter, errorResponses, json, needs, toPage, type Router } from './router.ts';
 
 const tags = ['events'];
@@ -118,10 +119,7 @@ function filterOf({
   readonly project?: string | undefined;
   readonly type?: string | string[] | undefined;
 }) {
-  return {
-    ...(project === undefined ? {} : { project }),
-    ...(type === undefined ? {} : { types: typeof type === 'string' ? [type] : type }),
-  };
+  return given({ project, types: typeof type === 'string' ? [type] : type });
 }
 
 /** A stream of server-sent events; the following ends when the client goes away or the signal aborts. */

@@ -4,6 +4,7 @@ import { monitoringPoint, page, slug } from '@sanderling/wire';
 import { z } from 'zod';
 import type { Monitoring } from '../../monitoring/index.ts';
 import { pairCursor, rangeFields } from './query-fields.ts';
+import { given } from './given.ts';
 import { createRouter, errorResponses, json, needs, toPage, type Router } from './router.ts';
 
 const listPoints = createRoute({
@@ -36,10 +37,7 @@ export function monitoringRoutes(monitoring: Monitoring, projects: { get(name: s
     const paged = from !== undefined || cursor !== undefined;
     const points = await monitoring.points(project, {
       limit: paged ? limit + 1 : limit,
-      ...(from === undefined ? {} : { from }),
-      ...(to === undefined ? {} : { to }),
-      ...(device === undefined ? {} : { device }),
-      ...(cursor === undefined ? {} : { after: cursor }),
+      ...given({ from, to, device, after: cursor }),
     });
     const { items, next } = toPage(points, limit, ({ id, point }) => `${point.time}.${id.toString(36)}`);
     const shown = items.map(({ point }) => point);

@@ -5,6 +5,7 @@ import { page, project, projectSpec, slug } from '@sanderling/wire';
 import { z } from 'zod';
 import type { Projects } from '../../projects/index.ts';
 import { readJson } from './json-body.ts';
+import { given } from './given.ts';
 import { createRouter, describedOnly, errorResponses, json, needs, pageQuery, toPage, type Router } from './router.ts';
 
 const tags = ['projects'];
@@ -65,9 +66,8 @@ export function projectsRoutes(projects: Projects): Router {
   router.openapi(getProject, async (c) => c.json(await projects.get(c.req.valid('param').project), 200));
   router.openapi(listProjects, async (c) => {
     const { limit, cursor } = c.req.valid('query');
-    const after = cursor === undefined ? {} : { after: cursor };
     return c.json(
-      toPage(await projects.list({ limit: limit + 1, ...after }), limit, ({ name }) => name),
+      toPage(await projects.list({ limit: limit + 1, ...given({ after: cursor }) }), limit, ({ name }) => name),
       200,
     );
   });

@@ -5,6 +5,7 @@ import { ingestAnswer, page, reading, slug, storedReading } from '@sanderling/wi
 import { z } from 'zod';
 import type { Data, ImportFormat, ImportRequest, Place } from '../../data/index.ts';
 import { pairCursor, rangeFields } from './query-fields.ts';
+import { given } from './given.ts';
 import { createRouter, describedOnly, errorResponses, json, needs, toPage, type Router } from './router.ts';
 import { csvHeaders, csvText, streamed } from './streamed.ts';
 import { uploadOf } from './upload.ts';
@@ -119,13 +120,11 @@ export function readingsRoutes({ data, projects, clock, ...limits }: ReadingsRou
       format: formatOf(c.req.header('content-type')),
       body: uploadOf(c, limits.maxUploadBytes),
       options: {
-        ...(time === undefined ? {} : { timeColumn: columnOf(time) }),
-        ...(value === undefined ? {} : { valueColumn: columnOf(value) }),
-        ...(delimiter === undefined ? {} : { delimiter }),
+        ...given({ timeColumn: columnOf(time), valueColumn: columnOf(value), delimiter }),
         ...(future === 'skip' ? { latest: clock.now() + dayMs } : {}),
         maxJsonBytes: limits.maxJsonBytes,
       },
-      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...given({ idempotencyKey: key }),
     };
     return c.json(await data.import(request), 200);
   });
@@ -133,10 +132,9 @@ export function readingsRoutes({ data, projects, clock, ...limits }: ReadingsRou
     const { project } = c.req.valid('param');
     const { from, to, newest, limit, cursor } = c.req.valid('query');
     await projects.get(project);
-    const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+    const range = given({ from, to });
     if (newest !== undefined) return c.json({ items: await data.readings(project, { ...range, newest }) }, 200);
-    const after = cursor === undefined ? {} : { after: cursor };
-    const items = await data.readings(project, { ...range, ...after, limit: limit + 1 });
+    const items = await data.readings(project, { ...range, ...given({ after: cursor }), limit: limit + 1 });
     return c.json(
       toPage(items, limit, (item) => `${item.time}.${item.id.toString(36)}`),
       200,
@@ -146,8 +144,7 @@ export function readingsRoutes({ data, projects, clock, ...limits }: ReadingsRou
     const { project } = c.req.valid('param');
     const { from, to } = c.req.valid('query');
     await projects.get(project);
-    const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-    return streamed(csvText(data.stream(project, range)), csvHeaders(`${project}-readings`));
+    return streamed(csvText(data.stream(project, given({ from, to }))), csvHeaders(`${project}-readings`));
   });
   router.openapi(getSpan, async (c) => {
     const { project } = c.req.valid('param');
@@ -175,6 +172,6 @@ function formatOf(contentType: string | undefined): ImportFormat {
   });
 }
 
-function columnOf(text: string): string | number {
-  return /^\d{1,4}$/.test(text) ? Number(text) : text;
+function columnOf(text: string | undefined): string | number | undefined {
+  return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : text;
 }
