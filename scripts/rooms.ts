@@ -10,6 +10,7 @@ export const mayImport = {
   'packages/metrics': ['packages/kit'],
   'packages/drift': ['packages/kit', 'packages/onnx'],
   'packages/train': ['packages/kit', 'packages/onnx'],
+  'packages/micro': ['packages/kit', 'packages/onnx'],
   hub: [
     'packages/kit',
     'packages/wire',
@@ -43,6 +44,7 @@ export const mayImport = {
     'packages/search',
     'packages/metrics',
     'packages/drift',
+    'packages/micro',
     'hub',
     'agent',
     'cli',
