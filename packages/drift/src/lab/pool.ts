@@ -1,7 +1,7 @@
 // A pool of child processes that run tasks: the streams are long and synchronous and must not hold up the process that asks.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { SanderlingError, type ErrorBody } from '@sanderling/kit';
+import { SanderlingError, together, type ErrorBody } from '@sanderling/kit';
 import type { LabTask } from './config.ts';
 import type { LabResult } from './run-task.ts';
 
@@ -46,6 +46,19 @@ export class LabPool implements AsyncDisposable {
       return end;
     });
     await Promise.all(ends);
+  }
+}
+
+/** Jobs side by side. @throws the first failure; CANCELLED when the signal stopped them, whatever its reason */
+export async function sideBySide<T>(
+  jobs: readonly ((signal: AbortSignal) => Promise<T>)[],
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<T[]> {
+  try {
+    return await together(jobs, { limit, ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    throw isAborted(signal) ? cancelled() : error;
   }
 }
 

@@ -3,9 +3,9 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { readFileIfPresent, SanderlingError, together } from '@sanderling/kit';
+import { readFileIfPresent, SanderlingError } from '@sanderling/kit';
 import { addressOf, tasksOf, type LabConfig, type LabTask } from './config.ts';
-import { LabPool } from './pool.ts';
+import { LabPool, sideBySide } from './pool.ts';
 import type { LabResult } from './run-task.ts';
 
 /** How far a lab is. */
@@ -53,9 +53,10 @@ export async function runLab(config: LabConfig, options: LabOptions = {}): Promi
     onProgress?.({ done: ++done, total: tasks.length, newest: result });
     return result;
   };
-  return await together(
+  return await sideBySide(
     tasks.map((task, i) => async (own: AbortSignal) => known[i] ?? run(task, own)),
-    { limit: processes, ...(signal === undefined ? {} : { signal }) },
+    processes,
+    signal,
   );
 }
 

@@ -1,11 +1,11 @@
 // Search over a detector's options on several goals at once: short delay, few missed drifts, few false alarms. The optimiser is the
 // caller's (packages/search: nsga2() fits as it is); scores are those of held-out seeds, as a search overfits the seeds it has seen.
 import { availableParallelism } from 'node:os';
-import { SanderlingError, together } from '@sanderling/kit';
+import { SanderlingError } from '@sanderling/kit';
 import { detectors, isDetectorName, type DetectorRow } from '../detectors.ts';
 import { vectorDetectors, isVectorDetectorName, type VectorDetectorRow } from '../vector/vector-detectors.ts';
 import { tasksOf, type LabConfig } from './config.ts';
-import { LabPool } from './pool.ts';
+import { LabPool, sideBySide } from './pool.ts';
 import type { LabResult } from './run-task.ts';
 
 /** What a search needs of an optimiser: ask and tell. A `Search` of packages/search is one. */
@@ -156,16 +156,14 @@ async function costsOf(
   { seeds, sets }: { readonly seeds: readonly number[]; readonly sets: readonly Readonly<Record<string, number>>[] },
 ): Promise<(readonly number[] | undefined)[]> {
   const jobs = sets.flatMap((options, set) => tasksFor(search, seeds, options).map((task) => ({ set, task })));
-  const results = await together(
+  const results = await sideBySide(
     jobs.map(
       ({ task }) =>
         (signal: AbortSignal) =>
           pool.run(task, signal),
     ),
-    {
-      limit: search.processes ?? availableParallelism(),
-      ...(search.signal === undefined ? {} : { signal: search.signal }),
-    },
+    search.processes ?? availableParallelism(),
+    search.signal,
   );
   return sets.map((_, set) => {
     const own = results.filter((_result, i) => jobs[i]?.set === set);
