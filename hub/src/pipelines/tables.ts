@@ -54,6 +54,7 @@ export type PipelineTables = {
     model: string | null;
     size_bytes: number | null;
     seconds: number | null;
+    best_epoch: number | null;
     reason: string | null;
   };
   automation: {
@@ -172,6 +173,11 @@ export const migrations: Migrations = {
         .addColumn('due_at', 'bigint')
         .addPrimaryKeyConstraint('automation_key', ['project', 'position'])
         .execute();
+    },
+  },
+  '2026-11-21-pipelines-3': {
+    async up(db) {
+      await db.schema.alterTable('search_trial').addColumn('best_epoch', 'integer').execute();
     },
   },
 };

@@ -7,7 +7,15 @@ import { durationMs, type Artifact, type ProjectSpec } from '@sanderling/wire';
 import type { EventLog } from '../../events/index.ts';
 import type { BlobStore, Database } from '../../store/index.ts';
 import type { Tracking } from '../../tracking/index.ts';
-import type { Columns, EpochNews, Prepared, TrialParams, TrialResult, WorkerPool } from '../../workers/index.ts';
+import type {
+  Columns,
+  EpochNews,
+  Prepared,
+  TrialInput,
+  TrialParams,
+  TrialResult,
+  WorkerPool,
+} from '../../workers/index.ts';
 import type { StepContext } from '../engine/pipeline.ts';
 import { EpochLog } from './epoch-log.ts';
 import { firstTrials, searchSpace } from './search-space.ts';
@@ -43,6 +51,7 @@ export interface SearchResult {
     readonly model: Digest;
     readonly sizeBytes: number;
     readonly validationMae: number;
+    readonly bestEpoch: number;
   };
 }
 
@@ -173,8 +182,9 @@ export class SearchDriver {
     try {
       const result = await this.#train(trial, signal);
       const model = await this.#parts.blobs.put(result.model);
-      const { validationMae, seconds } = result;
-      return { end: { state: 'complete', validationMae, model, sizeBytes: result.model.length, seconds }, result };
+      const { validationMae, seconds, bestEpoch } = result;
+      const sizeBytes = result.model.length;
+      return { end: { state: 'complete', validationMae, model, sizeBytes, seconds, bestEpoch }, result };
     } catch (thrown) {
       const error = toSanderlingError(thrown);
       if (signal.aborted || !isOwnFailure(error)) throw thrown;
@@ -187,10 +197,8 @@ export class SearchDriver {
     const { prepared, spec } = this.#task;
     const { pool, columns, tracking } = this.#parts;
     const run = this.#runs.get(trial.id)!;
-    const { seed, epochs, patience, trialTimeout } = spec.search;
     const params = trial.params as unknown as TrialParams;
-    const loss = spec.model.loss === 'auto' ? prepared.suggested.loss : spec.model.loss;
-    const input = { prepared, params, seed: `${seed}/${trial.id}`, loss, epochs, patience };
+    const input = trialInput(spec, prepared, { trial: trial.id, params });
     for (let tries = 1; ; tries++) {
       await this.#epochs.take(run);
       this.#histories.set(run, []);
@@ -199,7 +207,7 @@ export class SearchDriver {
         return await pool.run('trial', input, {
           data: { key: prepared.data, load: () => columns(prepared.data) },
           signal,
-          timeoutMs: durationMs(trialTimeout),
+          timeoutMs: durationMs(spec.search.trialTimeout),
           onMessage: (news) => {
             this.#epochs.add(run, news);
             this.#histories.get(run)?.push(news);
@@ -294,6 +302,17 @@ export class SearchDriver {
     for (const run of [...this.#runs.values(), parentRun])
       if ((await tracking.run(run)).state === 'running') await tracking.endRun(run, state);
   }
+}
+
+/** What a worker needs to train a trial. Its seed depends on the search's and its own number alone. */
+export function trialInput(
+  { search, model }: ProjectSpec,
+  prepared: Prepared,
+  { trial, params }: { readonly trial: number; readonly params: TrialParams },
+): TrialInput {
+  const { seed, epochs, patience } = search;
+  const loss = model.loss === 'auto' ? prepared.suggested.loss : model.loss;
+  return { prepared, params, seed: `${seed}/${trial}`, loss, epochs, patience };
 }
 
 /** Failures that say something about the trial's parameters and nothing about the others'. */

@@ -5,6 +5,7 @@ import { judgeGates, quantity, type VersionRecord } from '../../models/index.ts'
 import { Pipeline, Stopped, type StepContext } from '../engine/pipeline.ts';
 import type { ExecutionRequest } from '../engine/execution-store.ts';
 import type { TrainingPorts } from '../ports.ts';
+import { refit } from './refit.ts';
 import { SearchDriver, type SearchParts, type SearchResult } from './search-driver.ts';
 import { largestWindow } from './search-space.ts';
 import type { Evaluation, ModelInput, Prepared, PrepareInput } from '../../workers/index.ts';
@@ -41,19 +42,26 @@ function retraining(request: ExecutionRequest, parts: TrainingParts): Registered
       timeoutMs: longestSearchMs(spec),
       run: ({ prepare }, context) => search(spec, prepare.prepared, { parts, context }),
     })
-    .step('optimise', ['prepare', 'search'], {
-      run: ({ prepare, search }, context) => optimise(spec, { prepared: prepare.prepared, search }, { parts, context }),
+    .step('refit', ['prepare', 'search'], {
+      run: ({ prepare, search }, context) => {
+        const { prepared } = prepare;
+        return refit({ spec, prepared, search, data: source(parts, prepared.data) }, parts, context);
+      },
+    })
+    .step('optimise', ['prepare', 'search', 'refit'], {
+      run: ({ prepare, search, refit }, context) =>
+        optimise(spec, { prepared: prepare.prepared, search, model: refit.model }, { parts, context }),
     })
     .step('evaluate', ['prepare', 'search', 'optimise'], {
       run: ({ prepare, search, optimise }, context) =>
         evaluate({ prepared: prepare.prepared, search, model: optimise.model }, { parts, context }),
     })
-    .step('register', ['prepare', 'search', 'optimise', 'evaluate'], {
-      run: async ({ prepare, search, optimise, evaluate }, context) => {
+    .step('register', ['prepare', 'search', 'refit', 'optimise', 'evaluate'], {
+      run: async ({ prepare, search, refit, optimise, evaluate }, context) => {
         const { prepared } = prepare;
         const version = await parts.registry.register({
           project: context.project,
-          run: search.best.run,
+          run: refit.run,
           execution: context.execution,
           dataset: prepared.data,
           artifact: optimise.model,
@@ -161,8 +169,8 @@ interface Found {
   readonly search: SearchResult;
 }
 
-async function optimise(spec: ProjectSpec, { prepared, search }: Found, { parts, context }: Scope) {
-  const input = await modelOf({ prepared, search, model: search.best.model }, parts);
+async function optimise(spec: ProjectSpec, found: Found & { readonly model: string }, { parts, context }: Scope) {
+  const input = await modelOf(found, parts);
   const { signal } = context;
   const { model, difference } = await parts.pool.run('optimise', { ...input, steps: spec.optimise }, { signal });
   const bytes = Buffer.from(model);

@@ -22,6 +22,7 @@ export type TrialEnd =
       readonly model: Digest;
       readonly sizeBytes: number;
       readonly seconds: number;
+      readonly bestEpoch: number;
     }
   | { readonly state: 'failed'; readonly reason: string };
 
@@ -32,6 +33,7 @@ export interface TrialModel {
   readonly model: Digest;
   readonly sizeBytes: number;
   readonly validationMae: number;
+  readonly bestEpoch: number;
 }
 
 /** The searches of executions. */
@@ -103,6 +105,7 @@ export class TrialStore {
           model: null,
           size_bytes: null,
           seconds: null,
+          best_epoch: null,
           reason: null,
         })
         .execute();
@@ -124,6 +127,7 @@ export class TrialStore {
                 model: end.model,
                 size_bytes: end.sizeBytes,
                 seconds: end.seconds,
+                best_epoch: end.bestEpoch,
               },
         )
         .where('execution', '=', execution)
@@ -146,6 +150,6 @@ export class TrialStore {
     if (row?.model == null || row.validation_mae === null || row.size_bytes === null)
       throw new SanderlingError('NOT_FOUND', `trial ${trial} of ${execution} has no model`);
     const { run, model, size_bytes: sizeBytes, validation_mae: validationMae } = row;
-    return { trial, run, model, sizeBytes, validationMae };
+    return { trial, run, model, sizeBytes, validationMae, bestEpoch: row.best_epoch ?? 1 };
   }
 }
