@@ -3,7 +3,7 @@
 //   d = samples from one error to the next, p′ its mean, s′ its deviation (n − 1)      level = (p′ + 2s′) / largest (p′ + 2s′) so far
 //   alarm when level < β, warning when level < α, from `minErrors` errors on
 //
-// Very sensitive: on a steady stream the defaults alarm about every 150 errors. Lower β where that is too often.
+// Very sensitive: on a steady stream the defaults alarm about every 50 errors. Lower β where that is too often.
 import { BinaryDetector, type MemoryReader, type Plain } from './detector.ts';
 import { requireThat, resolveOptions, type OptionRules } from './options.ts';
 
