@@ -54,20 +54,18 @@ function backward(
   const c = m.mul(m.oneMinus(z), m.oneMinus(m.square(n)));
   const e = m.mul(c, reset);
   const d = m.mul(m.mul(e, recurrent), m.oneMinus(reset));
-  const layers = (value: Value) => m.reshape(value, [rows, 1, h]);
-  const coefficients = m.concat([a, d, e].map(layers), 1);
+  const coefficients = m.reshape(m.concat([a, d, e], 1), [steps, batch, 3 * h]);
   const incoming = at.incoming.y === undefined ? [] : [m.reshape(at.incoming.y, [steps, batch, h])];
-  const over = [m.reshape(z, [steps, batch, h]), m.reshape(coefficients, [steps, batch, 3, h]), ...incoming];
+  const over = [m.reshape(z, [steps, batch, h]), coefficients, ...incoming];
   const start = at.incoming.last[0] ?? m.zeros([batch, h]);
   const run = scan(m, { carry: [start], over, reverse: !reverse }, (s, { carry, over: slices }) => {
     const [keep, factors, dyHere] = slices as [Value, Value, Value | undefined];
     const dh = dyHere === undefined ? (carry[0] as Value) : s.add(carry[0] as Value, dyHere);
-    const layer = s.reshape(dh, [batch, 1, h]);
-    const spread = s.reshape(s.mul(layer, factors), [batch, 3 * h]);
-    return { carry: [s.gemm(spread, r, { plus: s.mul(dh, keep) })], out: [layer] };
+    // repeating dh beside itself and one plain product is faster than a product that broadcasts
+    const sums = s.mul(s.concat([dh, dh, dh], 1), factors);
+    return { carry: [s.gemm(sums, r, { plus: s.mul(dh, keep) })], out: [sums, s.op('Identity', [dh])] };
   });
-  const dh = m.reshape(run.out[0] as Value, [rows, h]);
-  const dRecurrent = m.reshape(m.mul(coefficients, layers(dh)), [rows, 3 * h]);
+  const [dRecurrent, dh] = run.out.map((value, i) => m.reshape(value, [rows, i === 0 ? 3 * h : h])) as [Value, Value];
   const dInput = m.concat([m.slice(dRecurrent, 1, [0, 2 * h]), m.mul(dh, c)], 1);
   return {
     x: at.wantsInput ? m.matmul(dInput, w) : undefined,

@@ -44,7 +44,7 @@ function coefficientsOf(m: Algebra, direction: Direction, { saved }: Forward) {
   };
 }
 
-/** dh₋ = [dI | dO | dF | dG] R and dc₋ = f dc: linear in (dh, dc). */
+/** dh₋ = [dI | dF | dG | dO] R and dc₋ = f dc: linear in (dh, dc). */
 function backward(
   m: Algebra,
   direction: Direction,
@@ -54,36 +54,48 @@ function backward(
   const { steps, batch, hidden: h } = sizes;
   const rows = steps * batch;
   const k = coefficientsOf(m, direction, at.forward);
-  const [rI, rO, rF, rG] = m.split(r, 0, [h, h, h, h]) as [Value, Value, Value, Value];
+  const [rI, rF, rG, rO] = splitGates(m, r, h);
   const rCell = m.concat([rI, rF, rG], 0);
   const byStep = (value: Value) => m.reshape(value, [steps, batch, h]);
-  const layered = m.concat(
-    [k.i, k.f, k.g].map((value) => m.reshape(value, [rows, 1, h])),
-    1,
-  );
+  const ofCell = m.reshape(m.concat([k.i, k.f, k.g], 1), [steps, batch, 3 * h]);
   const incoming = at.incoming.y === undefined ? [] : [byStep(at.incoming.y)];
-  const over = [byStep(k.q), byStep(k.o), byStep(k.keep), m.reshape(layered, [steps, batch, 3, h]), ...incoming];
+  const over = [byStep(k.q), byStep(k.o), byStep(k.keep), ofCell, ...incoming];
   const start = at.incoming.last.map((value) => value ?? m.zeros([batch, h]));
   const run = scan(m, { carry: start, over, reverse: !reverse }, (s, { carry, over: slices }) => {
     const [q, output, keep, factors, dyHere] = slices as [Value, Value, Value, Value, Value | undefined];
-    const dh = dyHere === undefined ? s.op('Identity', [carry[0]]) : s.add(carry[0] as Value, dyHere);
+    const dh = dyHere === undefined ? (carry[0] as Value) : s.add(carry[0] as Value, dyHere);
     const dc = s.add(carry[1] as Value, s.mul(dh, q));
-    const spread = s.reshape(s.mul(s.reshape(dc, [batch, 1, h]), factors), [batch, 3 * h]);
-    const before = s.gemm(spread, rCell, { plus: s.matmul(s.mul(dh, output), rO) });
-    return { carry: [before, s.mul(dc, keep)], out: [dh, dc] };
+    const cellSums = s.mul(s.concat([dc, dc, dc], 1), factors);
+    const outputSum = s.mul(dh, output);
+    const before = s.gemm(cellSums, rCell, { plus: s.matmul(outputSum, rO) });
+    return { carry: [before, s.mul(dc, keep)], out: [cellSums, outputSum] };
   });
-  const [dh, dc] = run.out.map((value) => m.reshape(value, [rows, h])) as [Value, Value];
-  const sums = m.concat([m.mul(dc, k.i), m.mul(dh, k.o), m.mul(dc, k.f), m.mul(dc, k.g)], 1);
-  const bias = m.sum(sums, [0]);
+  const [cellSums, outputSum] = run.out.map((value, i) => m.reshape(value, [rows, i === 0 ? 3 * h : h])) as [
+    Value,
+    Value,
+  ];
+  const sums = m.concat([cellSums, outputSum], 1);
+  const bias = inGateOrder(m, m.sum(sums, [0]), h);
+  const before = previousStates(m, direction, { states: at.forward.y, initial: initial[0] as Value });
   return {
-    x: at.wantsInput ? m.matmul(sums, w) : undefined,
-    w: m.gemm(sums, x, { transA: true }),
-    r: m.gemm(sums, previousStates(m, direction, { states: at.forward.y, initial: initial[0] as Value }), {
-      transA: true,
-    }),
+    x: at.wantsInput ? m.matmul(sums, m.concat(splitGates(m, w, h), 0)) : undefined,
+    w: inGateOrder(m, m.gemm(sums, x, { transA: true }), h),
+    r: inGateOrder(m, m.gemm(sums, before, { transA: true }), h),
     b: m.concat([bias, bias], 0),
     initial: run.carry,
   };
+}
+
+/** Weights by gate in the order of the way back: i, f, g, o. */
+function splitGates(m: Algebra, weights: Value, h: number): [Value, Value, Value, Value] {
+  const [i, o, f, g] = m.split(weights, 0, [h, h, h, h]) as [Value, Value, Value, Value];
+  return [i, f, g, o];
+}
+
+/** From the order of the way back, i, f, g, o, to the operator's i, o, f, g. */
+function inGateOrder(m: Algebra, value: Value, h: number): Value {
+  const [i, cell, o] = m.split(value, 0, [h, 2 * h, h]) as [Value, Value, Value];
+  return m.concat([i, o, cell], 0);
 }
 
 export const lstmCell: Cell = {
