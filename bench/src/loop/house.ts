@@ -31,7 +31,7 @@ export async function openBenchHub(): Promise<BenchHub> {
 export const temperature = {
   name: 'temperature',
   data: { quantity: 'temperature', unit: '°C', newest: 7000, freshShare: 0.5 },
-  model: { kind: 'forecaster', features: ['value', 'difference', 'hour-of-day'], loss: 'huber' },
+  model: { kind: 'forecaster', features: ['value', 'difference', 'hour-of-day'], loss: 'mae' },
   search: {
     algorithm: 'genetic',
     trials: 24,
