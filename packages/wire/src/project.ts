@@ -134,7 +134,7 @@ const driftSpec = z.strictObject({
   /** The detector's own settings; see packages/drift. */
   options: z.record(z.string(), z.number()).default({}),
   /** Score at which the alarm sounds. */
-  alertAt: z.number().gt(0).lte(1).default(0.7),
+  alertAt: z.number().min(0.3).max(0.99).default(0.7),
 });
 
 /** An event turned into actions. */
