@@ -12,7 +12,7 @@ const usage = `sanderling-hub ${hubVersion}: the server of Sanderling
   --data <folder>   where its data lie                 (SANDERLING_DATA, .sanderling)
   --port <number>   port to listen on, 0 for any       (SANDERLING_PORT, 7411)
   --host <address>  address to listen on               (SANDERLING_HOST, 127.0.0.1)
-  --config <file>   settings file                      (sanderling-hub.json)
+  --config <file>   settings file, JSON or YAML        (sanderling-hub.json)
   --help, --version
 
 Settings: defaults < settings file < .env < environment < flags. When the hub is ready it prints one line of JSON with its url

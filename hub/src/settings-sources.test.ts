@@ -30,11 +30,16 @@ test('flags beat the environment beats .env beats the file', async () => {
   });
 });
 
-test('another format is read by the parser that is passed in, or refused', async () => {
-  await write('sanderling-hub.yaml', 'port: 5');
-  const parsers = { '.yaml': (text: string) => ({ port: Number(text.split(': ')[1]) }) };
-  expect(await readSettings({ folder, env: {}, parsers })).toMatchObject({ port: 5 });
-  await expect(readSettings({ folder, env: {} })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+test('YAML is read like JSON; a malformed file is told with its path; other formats are refused', async () => {
+  await write('sanderling-hub.yaml', 'port: 5\nlimits:\n  bodyMb: 3 # megabytes\n');
+  expect(await readSettings({ folder, env: {} })).toMatchObject({ port: 5, limits: { bodyMb: 3 } });
+  await write('sanderling-hub.yaml', 'port: [5');
+  await expect(readSettings({ folder, env: {} })).rejects.toMatchObject({
+    code: 'INVALID_CONFIG',
+    where: join(folder, 'sanderling-hub.yaml'),
+  });
+  await write('hub.toml', 'port = 5');
+  await expect(readSettings({ folder, env: {}, file: 'hub.toml' })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
 });
 
 test.each([

@@ -5,20 +5,24 @@ import { parseEnv } from 'node:util';
 import { readFileIfPresent, SanderlingError } from '@sanderling/kit';
 import { hubSettings, type HubSettings } from './settings.ts';
 
-/** Reads the text of a settings file. @throws when it is malformed. */
-export type SettingsParser = (text: string) => unknown;
+/** Reads the text of a settings file. Throws when it is malformed. */
+type SettingsParser = (text: string) => unknown;
+
+/** YAML; its parser is loaded only when such a file is there. */
+const readYaml: SettingsParser = async (text) => (await import('yaml')).parse(text) as unknown;
+
+/** Formats of settings files by their ending. */
+const parsers: Readonly<Record<string, SettingsParser>> = { '.json': JSON.parse, '.yaml': readYaml, '.yml': readYaml };
 
 /** Where to look for settings. */
 export interface SettingsSources {
-  /** Folder of `.env` and of `sanderling-hub.json` (or another format that has a parser). */
+  /** Folder of `.env` and of `sanderling-hub.json`, `.yaml` or `.yml`. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A settings file; it must exist. @default what lies in the folder, if anything */
   readonly file?: string;
   /** Settings from the command line by their path: `port`, `limits.bodyMb`. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
-  /** Parsers by file ending, beside `.json`: `{ '.yaml': parse }`. */
-  readonly parsers?: Readonly<Record<string, SettingsParser>>;
 }
 
 /** One setting and where it came from. */
@@ -66,7 +70,6 @@ export async function readSettings(sources: SettingsSources): Promise<HubSetting
 }
 
 async function fromFile(sources: SettingsSources): Promise<Given[]> {
-  const parsers: Readonly<Record<string, SettingsParser>> = { '.json': JSON.parse, ...sources.parsers };
   const named = sources.file === undefined ? undefined : resolve(sources.folder, sources.file);
   for (const path of named === undefined ? usualFiles(sources.folder) : [named]) {
     const bytes = named === undefined ? await readFileIfPresent(path) : await readNamed(path);
@@ -77,7 +80,7 @@ async function fromFile(sources: SettingsSources): Promise<Given[]> {
         where: path,
         fix: `write them as ${Object.keys(parsers).join(' or ')}`,
       });
-    return flat(parsed(Buffer.from(bytes).toString('utf8'), path, parse), path);
+    return flat(await parsed(Buffer.from(bytes).toString('utf8'), path, parse), path);
   }
   return [];
 }
@@ -94,9 +97,9 @@ async function readNamed(path: string): Promise<Uint8Array> {
   }
 }
 
-function parsed(text: string, path: string, parse: SettingsParser): unknown {
+async function parsed(text: string, path: string, parse: SettingsParser): Promise<unknown> {
   try {
-    return parse(text);
+    return await parse(text);
   } catch (error) {
     throw new SanderlingError('INVALID_CONFIG', `the settings file is malformed: ${String(error)}`, {
       where: path,
