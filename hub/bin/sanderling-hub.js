@@ -15,7 +15,7 @@ if (major < 24 || (major === 24 && minor < 12)) {
 const args = process.argv.slice(2);
 const asks = args.includes('--help') || args.includes('--version');
 const data = args.includes('--data') ? args[args.indexOf('--data') + 1] : process.env.SANDERLING_DATA;
-const cache = join(data || '.sanderling', 'cache', 'compile');
+const cache = process.env.NODE_COMPILE_CACHE || join(data || '.sanderling', 'cache', 'compile');
 const isFirst = !existsSync(cache);
 /** A small nursery: 35 MB less once the hub has been busy, at the price of some more collections. */
 const lean = '--max-semi-space-size=4';
