@@ -9,31 +9,34 @@ import { unsupported } from './rule.ts';
 function forward(m: Algebra, { sizes, reverse, x, w, r, b, initial }: Direction): Forward {
   const { steps, batch, hidden: h } = sizes;
   const [bIn, bRecurrent] = m.split(b, 0, [4 * h, 4 * h]) as [Value, Value];
-  const projected = m.gemm(x, w, { transB: true, plus: m.add(bIn, bRecurrent) });
-  const over = [m.reshape(projected, [steps, batch, 4 * h])];
-  const run = scan(m, { carry: initial, over, reverse }, (s, { carry, over: [input] }) => {
+  const four = [h, h, h, h];
+  const [wGates, rGates] = [m.split(w, 0, four), m.split(r, 0, four)];
+  const biases = m.split(m.add(bIn, bRecurrent), 0, four);
+  // gate by gate: each product takes its activation along (the runtime fuses them) and nothing must be cut apart afterwards
+  const over = wGates.map((gate, k) =>
+    m.reshape(m.gemm(x, gate, { transB: true, plus: biases[k] as Value }), [steps, batch, h]),
+  );
+  const run = scan(m, { carry: initial, over, reverse }, (s, { carry, over: inputs }) => {
     const [state, cell] = carry as [Value, Value];
-    const sums = s.gemm(state, r, { transB: true, plus: input as Value });
-    const [gateSums, newSum] = s.split(sums, 1, [3 * h, h]) as [Value, Value];
-    const gates = s.sigmoid(gateSums);
-    const [i, o, f] = s.split(gates, 1, [h, h, h]) as [Value, Value, Value];
-    const g = s.tanh(newSum);
+    const sums = rGates.map((gate, k) => s.gemm(state, gate, { transB: true, plus: inputs[k] as Value }));
+    const [i, o, f] = sums.slice(0, 3).map((sum) => s.sigmoid(sum)) as [Value, Value, Value];
+    const g = s.tanh(sums[3] as Value);
     const next = s.add(s.mul(f, cell), s.mul(i, g));
     const squashed = s.tanh(next);
     const out = s.mul(o, squashed);
-    return { carry: [out, next], out: [out, next, squashed, gates, g] };
+    return { carry: [out, next], out: [out, s.op('Identity', [cell]), squashed, i, o, f, g] };
   });
-  const parts = run.out.map((value, i) => m.reshape(value, [steps * batch, i === 3 ? 3 * h : h]));
-  const [y, cells, squashed, gates, g] = parts as [Value, Value, Value, Value, Value];
-  return { y, last: run.carry, saved: { cells, squashed, gates, g } };
+  const parts = run.out.map((value) => m.reshape(value, [steps * batch, h]));
+  const [y, cellBefore, squashed, i, o, f, g] = parts as [Value, Value, Value, Value, Value, Value, Value];
+  return { y, last: run.carry, saved: { cellBefore, squashed, i, o, f, g } };
 }
 
 /** Coefficients of the way back, known for all steps at once: dc += Q dh; then the gates' sums are these times dc (o: times dh). */
-function coefficientsOf(m: Algebra, direction: Direction, { saved }: Forward) {
-  const h = direction.sizes.hidden;
-  const { cells, squashed, gates, g } = saved as { cells: Value; squashed: Value; gates: Value; g: Value };
-  const [i, o, f] = m.split(gates, 1, [h, h, h]) as [Value, Value, Value];
-  const cellBefore = previousStates(m, direction, { states: cells, initial: direction.initial[1] as Value });
+function coefficientsOf(m: Algebra, { saved }: Forward) {
+  const { cellBefore, squashed, i, o, f, g } = saved as Record<
+    'cellBefore' | 'squashed' | 'i' | 'o' | 'f' | 'g',
+    Value
+  >;
   return {
     keep: f,
     q: m.mul(o, m.oneMinus(m.square(squashed))), // dc += o (1 − tanh²c) dh
@@ -53,7 +56,7 @@ function backward(
   const { sizes, reverse, x, w, r, initial } = direction;
   const { steps, batch, hidden: h } = sizes;
   const rows = steps * batch;
-  const k = coefficientsOf(m, direction, at.forward);
+  const k = coefficientsOf(m, at.forward);
   const [rI, rF, rG, rO] = splitGates(m, r, h);
   const rCell = m.concat([rI, rF, rG], 0);
   const byStep = (value: Value) => m.reshape(value, [steps, batch, h]);
