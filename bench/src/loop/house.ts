@@ -30,7 +30,7 @@ export async function openBenchHub(): Promise<BenchHub> {
 /** The search, gates and space of `projects/temperature`. */
 export const temperature = {
   name: 'temperature',
-  data: { quantity: 'temperature', unit: '°C', newest: 7000, freshShare: 0.5 },
+  data: { quantity: 'temperature', unit: '°C', step: '5m', newest: 7000, freshShare: 0.5 },
   model: { kind: 'forecaster', features: ['value', 'difference', 'hour-of-day'], loss: 'mae' },
   search: {
     algorithm: 'genetic',

@@ -1,7 +1,7 @@
 // Blobs as files: `ab/cdef…`, written aside, synced and renamed, so that a blob is whole or absent.
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDigest, SanderlingError, sha256, writeFileAtomic, type Digest } from '@sanderling/kit';
+import { isDigest, SanderlingError, sha256, toSanderlingError, writeFileAtomic, type Digest } from '@sanderling/kit';
 import type { BlobStore } from './blobs.ts';
 
 /** A blob store in a folder of this machine. */
@@ -33,7 +33,7 @@ export class DiskBlobs implements BlobStore {
     try {
       return (await stat(path)).size;
     } catch (error) {
-      throw missing(digest, error);
+      throw systemCode(error) === 'ENOENT' ? missing(digest, error) : toSanderlingError(error);
     }
   }
 
@@ -57,6 +57,13 @@ export class DiskBlobs implements BlobStore {
   }
 }
 
+function systemCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
 function missing(digest: Digest, cause: unknown): SanderlingError {
-  return new SanderlingError('NOT_FOUND', `there is no blob ${digest.slice(0, 12)}`, { cause });
+  return new SanderlingError('NOT_FOUND', `there is no blob ${digest.slice(0, 12)}`, {
+    fix: 'restore the folder of the blobs from a backup',
+    cause,
+  });
 }
