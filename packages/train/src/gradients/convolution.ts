@@ -1,5 +1,5 @@
 // Gradients of convolutions. Which formulation of the weights' gradient is fastest depends on the shape; the choice follows measurements
-// (docs: lab notes of the training compiler). Dimensions below: N batch, C/O channels in/out, G groups, k kernel, s stride, d dilation.
+// on AVX-512 processors. Dimensions below: N batch, C/O channels in/out, G groups, k kernel, s stride, d dilation.
 import { stringAttribute, type Value } from '@sanderling/onnx';
 import { dimsOf, product, type Algebra } from '../algebra.ts';
 import { inputOf, outputOf, single, unsupported, type Call, type GradientRule } from './rule.ts';
