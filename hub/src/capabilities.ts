@@ -10,12 +10,14 @@ import { learningMigrations, openLearning, runLearning, type Learning } from './
 import { Monitoring, monitoringMigrations } from './monitoring/index.ts';
 import { projectMigrations, Projects } from './projects/index.ts';
 import type { HubSettings } from './settings.ts';
-import { DiskBlobs, openDatabase, sqliteDialect, type Database } from './store/index.ts';
+import { DiskBlobs, openDatabase, sqliteDialect, WriteAheadLog, type Database, type Durable } from './store/index.ts';
 
 /** Every capability of a running hub. */
 export interface Capabilities extends Learning {
   readonly clock: Clock;
   readonly database: Database;
+  /** Awaited before anything is acknowledged. */
+  readonly durable: Durable;
   readonly blobs: DiskBlobs;
   readonly events: EventLog;
   readonly keys: ApiKeys;
@@ -40,7 +42,9 @@ const migrations = [
 /** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
 export async function openCapabilities(settings: HubSettings, clock: Clock): Promise<Capabilities> {
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
-  const database = await openDatabase(sqliteDialect(join(settings.data, 'hub.sqlite')), migrations);
+  const databasePath = join(settings.data, 'hub.sqlite');
+  const durable = new WriteAheadLog(databasePath);
+  const database = await openDatabase(sqliteDialect(databasePath, durable), migrations);
   const blobs = new DiskBlobs(join(settings.data, 'blobs'));
   const events = new EventLog(database, clock);
   const hubKeys = await loadHubKeys(keysFolder(settings));
@@ -57,7 +61,7 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
     projects,
     maxWaiting: settings.limits.waitingDevices,
   });
-  const base = { clock, database, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
+  const base = { clock, database, durable, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
   return { ...base, ...openLearning(base) };
 }
 

@@ -95,8 +95,14 @@ function everyAnswer(capabilities: Capabilities, tell: FailureLog): MiddlewareHa
   return async (c, next) => {
     c.set('tell', tell);
     await next();
+    if (acknowledges(c.req.method, c.req.path)) await capabilities.durable.sync();
     c.header(hubTimeHeader, String(capabilities.clock.now()));
     c.header('x-content-type-options', 'nosniff');
     if (c.res.headers.get('cache-control') === null) c.header('cache-control', 'no-store');
   };
+}
+
+/** Whether an answer tells somebody of a change: then the change must be on the disk first. Devices act on every answer. */
+function acknowledges(method: string, path: string): boolean {
+  return (method !== 'GET' && method !== 'HEAD') || path.startsWith('/agent/');
 }
