@@ -53,10 +53,11 @@ export class HubUnderTest {
     return text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
   }
 
-  /** Saves a project of this name. */
-  async project(name: string): Promise<void> {
+  /** Saves a project of this name. @param search as in its config */
+  async project(name: string, search: object = {}): Promise<void> {
     await this.call('PUT', `/api/v1/projects/${name}`, {
       name,
+      search,
       model: { kind: 'forecaster' },
       targets: ['linux-x64'],
       data: { newest: 7000 },
@@ -98,7 +99,7 @@ export class BenchDevice {
       const seq = ++this.#seq;
       return {
         seq,
-        entry: { kind: 'reading', time: 1_700_000_000_000 + seq * 60_000, value: 20 + Math.sin(seq / 50) },
+        entry: { kind: 'reading', time: 1_600_000_000_000 + seq * 600_000, value: 20 + Math.sin(seq / 50) },
       };
     });
     const path = '/agent/v1/deliver';
