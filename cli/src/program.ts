@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { contextOf, type Answer, type CommandGroup, type GlobalFlags, type Runner } from './commands/command.ts';
 import { datasetCommands, projectCommands, readingsCommands } from './commands/data.ts';
+import { driftCommands } from './commands/drift.ts';
 import { deviceCommands, releaseCommands, rolloutCommands } from './commands/fleet.ts';
 import { onnxCommands } from './commands/onnx.ts';
 import { eventCommands, keyCommands, processCommands } from './commands/operations.ts';
@@ -23,6 +24,7 @@ const groups: readonly CommandGroup[] = [
   keyCommands,
   processCommands,
   onnxCommands,
+  driftCommands,
 ];
 
 /** The whole program. Its actions set `process.exitCode`. */

@@ -1,25 +1,13 @@
 // (d) Images whose light switches nine times between bright and dark; detectors watch a small embedding of each picture.
-// node bench/src/drift/brightness.ts
+// Makes the embeddings of packages/drift/lab/brightness.json and runs that lab: node bench/src/drift/brightness.ts
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { globSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import {
-  detectorNames,
-  detectors,
-  labMarkdown,
-  labReport,
-  runLab,
-  vectorDetectorNames,
-  type LabDetector,
-} from '@sanderling/drift';
-import { createRandom } from '@sanderling/kit';
+import { createRandom, type Random } from '@sanderling/kit';
+import { runCase, writeLatentStream } from './cases.ts';
 
 const switches = 9;
 const perPart = 250;
-const dark = 0.45;
-const random = createRandom(1, 'brightness');
 const shared = process.env['SANDERLING_SHARED'] ?? resolve('../shared');
 const folder = execFileSync(join(shared, 'tools', 'data'), ['faces-orl'], { encoding: 'utf8' }).trim();
 
@@ -39,7 +27,7 @@ function pgm(path: string): Picture {
 }
 
 /** Mean, deviation, five quantiles, edge strength and the means of 2 × 2 fields: twelve numbers, 0…1. */
-function embedding({ width, height, pixels }: Picture, light: number): number[] {
+function embedding({ width, height, pixels }: Picture, light: number, random: Random): number[] {
   const values = Float64Array.from(pixels, (pixel) =>
     Math.min(1, Math.max(0, (light * pixel) / 255 + 0.01 * random.normal())),
   );
@@ -63,44 +51,20 @@ function embedding({ width, height, pixels }: Picture, light: number): number[] 
 const pictures = globSync(join(folder, '**', '*.pgm'))
   .sort()
   .map(pgm);
-const lines = Array.from({ length: (switches + 1) * perPart }, (_, i) => {
-  const bright = Math.floor(i / perPart) % 2 === 0;
-  const light = (bright ? 1 : dark) * random.uniform(0.9, 1.1);
-  return embedding(random.pick(pictures), light).join(',');
-});
-const drifts = Array.from({ length: switches }, (_, i) => ({ start: (i + 1) * perPart, end: (i + 1) * perPart + 1 }));
-const temporary = mkdtempSync(join(tmpdir(), 'drift-brightness-'));
-const path = join(temporary, 'embedding.csv');
-writeFileSync(path, lines.join('\n'));
 
-const sizes = { referenceSize: 100, windowSize: 30, every: 5 };
-const scale = { 'page-hinkley': { delta: 0.02, lambda: 1, direction: 0 }, cusum: { k: 1, h: 8 } } as const;
-const entries: LabDetector[] = [
-  ...vectorDetectorNames.map((name) => ({
-    name,
-    detector: name,
-    options: name === 'd3' ? { ...sizes, every: 30 } : sizes,
-  })),
-  ...detectorNames
-    .filter((name) => detectors[name].input === 'real')
-    .map((name) => ({ name: `${name} on the mean`, detector: name, options: scale[name as keyof typeof scale] ?? {} })),
-  { name: 'oracle', baseline: 'oracle' },
-  { name: 'every 100', baseline: 'every', k: 100 },
+/** The first stream has every second picture, the other the rest. */
+const streams = [
+  { name: 'brightness', seed: 1, dark: 0.45, own: pictures.filter((_, i) => i % 2 === 0) },
+  { name: 'brightness-unseen', seed: 2, dark: 0.6, own: pictures.filter((_, i) => i % 2 === 1) },
 ];
-const results = await runLab({
-  streams: [{ name: 'faces', file: { path, labelled: false, drifts } }],
-  detectors: entries,
-  seeds: [1],
-  acceptance: { after: 150 },
-});
-rmSync(temporary, { recursive: true });
-const title = `Drift lab: pictures in changing light
-
-\`node bench/src/drift/brightness.ts\`
-
-${lines.length} pictures of faces; the light switches ${switches} times between bright and dark (× ${dark}), and varies by 10 % all the time. A sample is
-an embedding of 12 statistics; detectors of one number get the mean.`;
-const text = labMarkdown(labReport(results), title);
-console.log(text);
-mkdirSync('bench/results', { recursive: true });
-writeFileSync('bench/results/drift-lab-brightness.md', text);
+for (const { name, seed, dark, own } of streams) {
+  const random = createRandom(seed, 'brightness');
+  const vectors = Array.from({ length: (switches + 1) * perPart }, (_, i) => {
+    const bright = Math.floor(i / perPart) % 2 === 0;
+    const light = (bright ? 1 : dark) * random.uniform(0.9, 1.1);
+    return embedding(random.pick(own), light, random);
+  });
+  const drifts = Array.from({ length: switches }, (_, i) => (i + 1) * perPart);
+  writeLatentStream(name, vectors, drifts);
+}
+runCase('brightness', ['--search']);

@@ -1,13 +1,12 @@
 // (c) Vibration: an autoencoder learns a healthy gearbox without load; detectors watch its latent space while load and then damage come.
-// node bench/src/drift/vibration.ts
+// Makes the latent streams of packages/drift/lab/vibration.json and runs that lab: node bench/src/drift/vibration.ts
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { labMarkdown, labReport, runLab, vectorDetectorNames, type LabDetector } from '@sanderling/drift';
 import { openSession } from '@sanderling/onnx';
 import { adam, exportModel, fit, Layers, meanSquaredError, rowReader, type Network } from '@sanderling/train';
+import { runCase, writeLatentStream } from './cases.ts';
 
 const window = 256;
 const hop = 128;
@@ -16,13 +15,28 @@ const channels = 4;
 const inputs = channels * (bands + 1);
 const latent = 6;
 
-/** What the stream shows, part by part: windows from which file, and from where to where, as shares of the file. */
-const parts = [
-  { file: 'h30hz0', from: 0.6, to: 1, what: 'healthy, no load' },
-  { file: 'h30hz70', from: 0, to: 0.4, what: 'load 70 %' },
-  { file: 'b30hz70', from: 0, to: 0.4, what: 'broken tooth' },
-  { file: 'h30hz0', from: 0.2, to: 0.6, what: 'healthy, no load again' },
-] as const;
+/** What a stream shows, part by part: windows from which file, and from where to where, as shares of the file. */
+interface Part {
+  readonly file: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Healthy without load, load, broken tooth, healthy without load again; the second stream has other windows and more load. */
+const streams: Readonly<Record<string, readonly Part[]>> = {
+  vibration: [
+    { file: 'h30hz0', from: 0.6, to: 1 },
+    { file: 'h30hz70', from: 0, to: 0.4 },
+    { file: 'b30hz70', from: 0, to: 0.4 },
+    { file: 'h30hz0', from: 0.2, to: 0.6 },
+  ],
+  'vibration-unseen': [
+    { file: 'h30hz0', from: 0.2, to: 0.6 },
+    { file: 'h30hz90', from: 0.5, to: 0.9 },
+    { file: 'b30hz90', from: 0.5, to: 0.9 },
+    { file: 'h30hz0', from: 0.6, to: 1 },
+  ],
+};
 
 const shared = process.env['SANDERLING_SHARED'] ?? resolve('../shared');
 const root = execFileSync(join(shared, 'tools', 'data'), ['vibration-gearbox'], { encoding: 'utf8' }).trim();
@@ -107,48 +121,24 @@ const trained = await fit({
 });
 await using session = await openSession(exportModel(network, trained.tensors));
 
-const lines: string[] = [];
-const drifts: { start: number; end: number }[] = [];
-const told: string[] = [];
-for (const { file, from, to, what } of parts) {
-  const all = file === 'h30hz0' ? healthy : featuresOf(file);
-  const rows = all.slice(Math.floor(from * all.length), Math.floor(to * all.length));
-  if (lines.length > 0) drifts.push({ start: lines.length, end: lines.length + 1 });
-  told.push(`${what} from ${lines.length}`);
+async function latentOf(rows: number[][]): Promise<number[][]> {
   const data = scaled(rows);
   const result = await session.run({ x: { dtype: 'float32', dims: [rows.length, inputs], data } });
-  const codes = result['latent']?.data as Float32Array;
-  rows.forEach((_, i) => lines.push([...codes.subarray(i * latent, (i + 1) * latent)].join(',')));
+  const codes = [...(result['latent']?.data as Float32Array)];
+  return rows.map((_, i) => codes.slice(i * latent, (i + 1) * latent));
 }
 
-const temporary = mkdtempSync(join(tmpdir(), 'drift-vibration-'));
-const path = join(temporary, 'latent.csv');
-writeFileSync(path, lines.join('\n'));
-const sizes = { referenceSize: 120, windowSize: 30, every: 5 };
-const detectors: LabDetector[] = [
-  ...vectorDetectorNames.map((name) => ({
-    name,
-    detector: name,
-    options: name === 'd3' ? { ...sizes, every: 30 } : sizes,
-  })),
-  { name: 'page-hinkley on latent 1', detector: 'page-hinkley', options: { delta: 0.25, lambda: 25, direction: 0 } },
-  { name: 'oracle', baseline: 'oracle' },
-  { name: 'every 100', baseline: 'every', k: 100 },
-];
-const results = await runLab({
-  streams: [{ name: 'gearbox', file: { path, labelled: false, drifts } }],
-  detectors,
-  seeds: [1],
-  acceptance: { after: 150 },
-});
-rmSync(temporary, { recursive: true });
-const title = `Drift lab: gearbox, latent space of an autoencoder
-
-\`node bench/src/drift/vibration.ts\`
-
-Autoencoder ${inputs} → 16 → ${latent} → 16 → ${inputs}, trained on ${training.length} windows of the healthy gearbox without load (loss ${trained.bestLoss.toFixed(3)},
-${trained.seconds.toFixed(1)} s). A sample is a window of ${window} readings of 4 sensors. The stream of ${lines.length}: ${told.join(', ')}.`;
-const text = labMarkdown(labReport(results), title);
-console.log(text);
-mkdirSync('bench/results', { recursive: true });
-writeFileSync('bench/results/drift-lab-vibration.md', text);
+for (const [name, parts] of Object.entries(streams)) {
+  const vectors: number[][] = [];
+  const drifts: number[] = [];
+  for (const { file, from, to } of parts) {
+    const all = file === 'h30hz0' ? healthy : featuresOf(file);
+    if (vectors.length > 0) drifts.push(vectors.length);
+    vectors.push(...(await latentOf(all.slice(Math.floor(from * all.length), Math.floor(to * all.length)))));
+  }
+  writeLatentStream(name, vectors, drifts);
+}
+console.error(
+  `autoencoder: ${training.length} windows, loss ${trained.bestLoss.toFixed(3)}, ${trained.seconds.toFixed(1)} s`,
+);
+runCase('vibration', ['--search']);

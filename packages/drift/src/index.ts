@@ -92,12 +92,23 @@ export {
   type LabTask,
 } from './lab/config.ts';
 export { fileStream, type FileStreamOptions } from './lab/file-stream.ts';
-export { labHtml, labMarkdown, labReport, type LabReport } from './lab/lab-report.ts';
-export { judgeAlarms, type Acceptance, type AlarmMetrics } from './lab/metrics.ts';
+export { checkShape, type Shape } from './lab/check-shape.ts';
+export { readLabFile, type LabFile, type LabSearch } from './lab/lab-file.ts';
+export { labHtml } from './lab/lab-html.ts';
+export {
+  labMarkdown,
+  labReport,
+  type LabReport,
+  type NamedSearch,
+  type ReportStream,
+  type RunLength,
+} from './lab/lab-report.ts';
+export { labSchema } from './lab/lab-schema.ts';
+export { judgeAlarms, type Acceptance, type AlarmMetrics, type JudgedAlarms } from './lab/metrics.ts';
 export { runLab, type LabOptions, type LabProgress } from './lab/run-lab.ts';
 export type { LabResult } from './lab/run-task.ts';
 export {
-  dominates,
+  kneeOf,
   searchDetector,
   searchGoals,
   searchSpaceOf,
@@ -108,5 +119,5 @@ export {
   type SearchPoint,
   type SearchReport,
 } from './lab/search-detector.ts';
-export { summarise, type LabSummary, type Spread } from './lab/summary.ts';
+export { dominates, frontOf, summarise, type LabSummary, type Spread } from './lab/summary.ts';
 export { driftEffect, type DriftEffect } from './vector/effect.ts';

@@ -1,9 +1,9 @@
 // What a lab runs: detectors × streams × seeds, as plain JSON, checked once and spread into tasks.
-import { digestOf, SanderlingError, type Digest } from '@sanderling/kit';
+import { digestOf, SanderlingError, toSanderlingError, type Digest } from '@sanderling/kit';
 import { createDetector, detectors, isDetectorName, type DetectorRow } from '../detectors.ts';
 import { shown } from '../options.ts';
 import { concepts } from '../streams/concepts.ts';
-import { createStream, type StreamOptions } from '../streams/stream.ts';
+import { createStream, type DriftPoint, type StreamOptions } from '../streams/stream.ts';
 import { createVectorDetector, isVectorDetectorName } from '../vector/vector-detectors.ts';
 import type { FileStreamOptions } from './file-stream.ts';
 import type { Acceptance } from './metrics.ts';
@@ -69,6 +69,11 @@ export function addressOf(task: LabTask): Digest {
   return digestOf(task);
 }
 
+/** A stream's known drift points; undefined where nobody knows them. @throws INVALID_CONFIG */
+export function driftsOf(stream: LabStream): readonly DriftPoint[] | undefined {
+  return 'made' in stream ? createStream({ ...stream.made, seed: 0 }).drifts : stream.file.drifts;
+}
+
 /** What a detector is fed on a stream; undefined when they do not fit. */
 export function inputOf(stream: LabStream, detector: LabDetector): LabInput | undefined {
   const labelled = 'made' in stream ? concepts[stream.made.concept].labelled : (stream.file.labelled ?? true);
@@ -91,8 +96,8 @@ function checked(config: LabConfig): LabConfig {
     const samples = acceptance[side] ?? 0;
     if (!Number.isInteger(samples) || samples < 0) throw bad(`acceptance.${side}`, 'not a whole number from 0');
   }
-  streams.forEach(checkStream);
-  asked.forEach(checkDetector);
+  streams.forEach((stream, i) => at(`streams[${i}].made`, () => checkStream(stream, `streams[${i}]`)));
+  asked.forEach((entry, i) => at(`detectors[${i}].options`, () => checkDetector(entry, `detectors[${i}]`)));
   return config;
 }
 
@@ -102,22 +107,49 @@ function requireNames(where: string, entries: unknown): void {
   if (!whole || new Set(names).size < names.length) throw bad(where, 'not a list of entries with different names');
 }
 
-function checkStream(stream: LabStream): void {
+/** Errors of streams and detectors name their own field, as in `adwin.delta`: here it gets its path in the config. */
+function at(path: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    const { code, message, where = '', fix } = toSanderlingError(error);
+    if (code !== 'INVALID_CONFIG' || where.includes('[')) throw error;
+    const field = where.slice(where.indexOf('.') + 1);
+    throw new SanderlingError(code, message, {
+      where: where.includes('.') ? `${path}.${field}` : path,
+      ...(fix === undefined ? {} : { fix }),
+      cause: error,
+    });
+  }
+}
+
+function checkStream(stream: LabStream, where: string): void {
   if ('file' in stream) {
-    if (typeof stream.file?.path !== 'string') throw bad(`streams.${stream.name}.file`, 'has no path');
+    if (typeof stream.file?.path !== 'string') throw bad(`${where}.file.path`, 'is not a text');
+    checkDrifts(stream.file.drifts ?? [], `${where}.file.drifts`);
   } else if (typeof stream.made !== 'object' || stream.made === null) {
-    throw bad(`streams.${stream.name}`, 'is neither made nor a file');
+    throw bad(where, 'is neither made nor a file');
   } else {
     createStream({ ...stream.made, seed: 0 });
   }
 }
 
-function checkDetector(entry: LabDetector): void {
+/** Drifts follow each other. */
+function checkDrifts(drifts: readonly DriftPoint[], where: string): void {
+  let last = 0;
+  drifts.forEach(({ start, end }, i) => {
+    const whole = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+    if (!whole || start < last || end <= start)
+      throw bad(`${where}[${i}]`, 'does not come after the one before, or ends before it starts');
+    last = end;
+  });
+}
+
+function checkDetector(entry: LabDetector, where: string): void {
   if ('baseline' in entry) {
     const k = entry.baseline === 'every' ? entry.k : 1;
     const known = ['never', 'oracle', 'every'].includes(entry.baseline);
-    if (!known || !Number.isInteger(k) || k < 1)
-      throw bad(`detectors.${entry.name}`, 'is no baseline: never, oracle, or every with k');
+    if (!known || !Number.isInteger(k) || k < 1) throw bad(where, 'is no baseline: never, oracle, or every with k');
     return;
   }
   if (isDetectorName(entry.detector)) createDetector(entry.detector, entry.options);

@@ -1,5 +1,6 @@
-// A recorded stream from a file: CSV or ARFF, plain or as the first file of a zip. The last column is the label unless told otherwise.
+// A recorded stream from a file: CSV or ARFF, plain, gzip, or as the first file of a zip. The last column is the label unless told otherwise.
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
 import type { DriftPoint, DriftStream, StreamSample } from '../streams/stream.ts';
 import { firstFileOf } from './unzip.ts';
@@ -11,7 +12,12 @@ export interface FileStreamOptions {
   readonly drifts?: readonly DriftPoint[];
   /** Whether the last column is a label. @default true */
   readonly labelled?: boolean;
+  /** Digest of the file when the lab was planned: results of another version of it are not taken for this one's. */
+  readonly digest?: string;
 }
+
+/** Largest unpacked file, bytes. */
+const largest = 512 << 20;
 
 /** Reads a recorded stream. @throws NOT_FOUND, INVALID_DATA naming the line, CORRUPT */
 export function fileStream(name: string, options: FileStreamOptions): DriftStream {
@@ -35,9 +41,18 @@ export function fileStream(name: string, options: FileStreamOptions): DriftStrea
 function textOf(path: string): string {
   try {
     const bytes = readFileSync(path);
+    if (path.endsWith('.gz')) return unzipped(bytes, path).toString('utf8');
     return (path.endsWith('.zip') ? firstFileOf(bytes) : bytes).toString('utf8');
   } catch (error) {
     throw toSanderlingError(error);
+  }
+}
+
+function unzipped(bytes: Buffer, where: string): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: largest });
+  } catch (cause) {
+    throw new SanderlingError('CORRUPT', 'the file does not unpack', { where, cause });
   }
 }
 

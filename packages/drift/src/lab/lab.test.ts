@@ -6,9 +6,11 @@ import { createRandom, SanderlingError } from '@sanderling/kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tasksOf, type LabConfig } from './config.ts';
 import { fileStream } from './file-stream.ts';
-import { labHtml, labMarkdown, labReport } from './lab-report.ts';
+import { labHtml } from './lab-html.ts';
+import { labMarkdown, labReport } from './lab-report.ts';
 import { runLab, type LabProgress } from './run-lab.ts';
-import { dominates, searchDetector, searchSpaceOf, type LabOptimiser } from './search-detector.ts';
+import { searchDetector, searchSpaceOf, type LabOptimiser } from './search-detector.ts';
+import { dominates } from './summary.ts';
 import { firstFileOf } from './unzip.ts';
 
 const config: LabConfig = {
@@ -72,7 +74,7 @@ describe('the lab', () => {
     // Error detectors on the unlabelled mean stream do not fit: ADWIN takes its value, DDM is left out.
     expect(results.length).toBe((5 + 5 + 4) * 2);
     expect(seen.at(-1)).toMatchObject({ done: results.length, total: results.length });
-    const { summaries } = labReport(results);
+    const { summaries } = labReport(results, config);
     const of = (stream: string, detector: string) =>
       summaries.find((row) => row.stream === stream && row.detector === detector);
     expect(of('mean', 'ks')?.mdr?.median).toBe(0);
@@ -110,7 +112,7 @@ describe('the lab', () => {
   it('prints Markdown and a page that needs nothing else', async () => {
     const [stream, ...others] = config.streams;
     const hostile = { ...config, seeds: [1], streams: [{ ...stream, name: '<b>sea</b>' } as (typeof others)[number]] };
-    const report = labReport(await runLab(hostile, { processes: 1 }));
+    const report = labReport(await runLab(hostile, { processes: 1 }), hostile);
     const page = labHtml(report, 'A & B');
     expect(page).not.toMatch(/<b>|https?:|src=/);
     expect(page).toContain('A &amp; B');

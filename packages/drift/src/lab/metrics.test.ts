@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeAlarms } from './metrics.ts';
+import { judgeAlarms as judge, type AlarmMetrics } from './metrics.ts';
+
+const judgeAlarms = (...given: Parameters<typeof judge>): AlarmMetrics => judge(...given).metrics;
 
 const drifts = [
   { start: 1000, end: 1001 },
@@ -16,6 +18,8 @@ describe('the worth of alarms', () => {
     expect(metrics).toEqual({
       alarms: 4,
       mtd: 55,
+      // The third counts as found at 3501, the end of its window.
+      delay: (10 + 100 + 501) / 3,
       mdr: 1 / 3,
       fd: 2,
       fdPer1000: 0.5,
@@ -50,6 +54,7 @@ describe('the worth of alarms', () => {
     expect(judgeAlarms([], { drifts: [], length: 500 }, { before: 0, after: 10 })).toEqual({
       alarms: 0,
       mtd: null,
+      delay: null,
       mdr: null,
       fd: 0,
       fdPer1000: 0,

@@ -15,11 +15,19 @@ export interface Acceptance {
   readonly after: number;
 }
 
+/** The worth of alarms and which of them found a drift. */
+export interface JudgedAlarms {
+  readonly metrics: AlarmMetrics;
+  readonly foundAt: readonly number[];
+}
+
 /** The worth of alarms; null where there is nothing to count. */
 export interface AlarmMetrics {
   readonly alarms: number;
   /** Mean samples from a drift's start to the alarm that found it (0 when ahead); null when none was found. */
   readonly mtd: number | null;
+  /** As `mtd`, with each drift that was missed counted as found at the end of its window; null without drifts. */
+  readonly delay: number | null;
   /** Share of drifts not found; null without drifts. */
   readonly mdr: number | null;
   /** False alarms. */
@@ -42,26 +50,32 @@ export function judgeAlarms(
   alarms: readonly number[],
   { drifts, length }: { readonly drifts: readonly DriftPoint[]; readonly length: number },
   { before, after }: Acceptance,
-): AlarmMetrics {
+): JudgedAlarms {
   if (!(before >= 0 && after >= 0)) {
     throw new SanderlingError('INVALID_ARGUMENT', 'an acceptance window cannot be negative', { where: 'acceptance' });
   }
-  const hits = drifts.map(({ start, end }, i) => {
-    const next = drifts[i + 1]?.start ?? Infinity;
-    const last = Math.min(end + after, next - 1);
-    return alarms.find((alarm) => alarm >= start - before && alarm <= last);
-  });
+  const ends = drifts.map(({ end }, i) => Math.min(end + after, (drifts[i + 1]?.start ?? length) - 1));
+  const hits = drifts.map(({ start }, i) =>
+    alarms.find((alarm) => alarm >= start - before && alarm <= (ends[i] as number)),
+  );
   const found = hits.filter((hit) => hit !== undefined);
   const used = new Set(found);
   const falseAlarms = alarms.filter((alarm) => !used.has(alarm));
-  const delays = hits.flatMap((hit, i) =>
-    hit === undefined ? [] : [Math.max(0, hit - (drifts[i] as DriftPoint).start)],
-  );
-  const mtd = delays.length === 0 ? null : delays.reduce((sum, delay) => sum + delay, 0) / delays.length;
+  const since = (at: number, i: number): number => Math.max(0, at - (drifts[i] as DriftPoint).start);
+  const mtd = meanOf(hits.flatMap((hit, i) => (hit === undefined ? [] : [since(hit, i)])));
+  const delay = meanOf(hits.map((hit, i) => since(hit ?? (ends[i] as number), i)));
   const mdr = drifts.length === 0 ? null : (drifts.length - found.length) / drifts.length;
   const fd = falseAlarms.length;
   const mtfaAtLeast = fd < 2;
   const mtfa = mtfaAtLeast ? length : ((falseAlarms.at(-1) as number) - (falseAlarms[0] as number)) / (fd - 1);
   const mtr = mtd === null || mdr === null ? null : ((1 - mdr) * mtfa) / Math.max(1, mtd);
-  return { alarms: alarms.length, mtd, mdr, fd, fdPer1000: (1000 * fd) / length, mtfa, mtfaAtLeast, mtr };
+  const fdPer1000 = (1000 * fd) / length;
+  return {
+    metrics: { alarms: alarms.length, mtd, delay, mdr, fd, fdPer1000, mtfa, mtfaAtLeast, mtr },
+    foundAt: found,
+  };
+}
+
+function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

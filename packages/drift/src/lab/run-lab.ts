@@ -1,11 +1,10 @@
 // The lab: every detector on every stream with every seed, side by side in child processes, results kept as they come, so that a lab
 // that was stopped goes on where it was.
-import { appendFile, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { readFileIfPresent, SanderlingError } from '@sanderling/kit';
-import { addressOf, tasksOf, type LabConfig, type LabTask } from './config.ts';
+import { SanderlingError } from '@sanderling/kit';
+import { tasksOf, type LabConfig, type LabTask } from './config.ts';
 import { LabPool, sideBySide } from './pool.ts';
+import { ResultStore } from './result-store.ts';
 import type { LabResult } from './run-task.ts';
 
 /** How far a lab is. */
@@ -26,8 +25,6 @@ export interface LabOptions {
   readonly onProgress?: (progress: LabProgress) => void;
 }
 
-const fileName = 'results.jsonl';
-
 /**
  * Runs a lab.
  * @returns a result a task, in the order of {@link tasksOf}.
@@ -42,14 +39,14 @@ export async function runLab(config: LabConfig, options: LabOptions = {}): Promi
     });
   }
   const tasks = tasksOf(config);
-  const finished = folder === undefined ? new Map<string, LabResult>() : await readResults(folder);
-  const known = tasks.map((task) => finished.get(addressOf(task)));
+  const store = await ResultStore.open(folder);
+  const known = tasks.map((task) => store.get(task));
   let done = known.filter((result) => result !== undefined).length;
   onProgress?.({ done, total: tasks.length });
   await using pool = new LabPool();
   const run = async (task: LabTask, own: AbortSignal): Promise<LabResult> => {
     const result = await pool.run(task, own);
-    if (folder !== undefined) await keep(folder, task, result);
+    await store.keep(task, result);
     onProgress?.({ done: ++done, total: tasks.length, newest: result });
     return result;
   };
@@ -58,26 +55,4 @@ export async function runLab(config: LabConfig, options: LabOptions = {}): Promi
     processes,
     signal,
   );
-}
-
-/** Appends a result as one line: a line that was cut off is passed over when read. */
-async function keep(folder: string, task: LabTask, result: LabResult): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await appendFile(join(folder, fileName), `\n${JSON.stringify({ address: addressOf(task), result })}`, {
-    flush: true,
-  });
-}
-
-async function readResults(folder: string): Promise<Map<string, LabResult>> {
-  const bytes = await readFileIfPresent(join(folder, fileName));
-  const found = new Map<string, LabResult>();
-  for (const line of bytes?.toString().split('\n') ?? []) {
-    try {
-      const { address, result } = JSON.parse(line) as { address: string; result: LabResult };
-      if (typeof address === 'string' && typeof result === 'object') found.set(address, result);
-    } catch {
-      // A line cut off by a crash: its task runs again.
-    }
-  }
-  return found;
 }

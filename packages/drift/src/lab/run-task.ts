@@ -11,12 +11,16 @@ import { judgeAlarms, type AlarmMetrics } from './metrics.ts';
 export interface LabResult {
   readonly stream: string;
   readonly detector: string;
+  /** Whether it is no detector but a baseline. */
+  readonly baseline: boolean;
   readonly seed: number;
   readonly samples: number;
   readonly drifts: number;
   readonly metrics: AlarmMetrics;
   /** Samples at which it alarmed, the first 1,000. */
   readonly alarmsAt: readonly number[];
+  /** Those that found a drift. */
+  readonly foundAt: readonly number[];
   /** Share of right labels after the first training, the model taught anew after each alarm; null without labels. */
   readonly accuracy: number | null;
   /** Time of one update, nanoseconds: a second pass over up to 20,000 of the same inputs. */
@@ -48,10 +52,11 @@ export function runTask(task: LabTask): LabResult {
   return {
     stream: task.stream.name,
     detector: task.detector.name,
+    baseline: 'baseline' in task.detector,
     seed: task.seed,
     samples: stream.length,
     drifts: stream.drifts.length,
-    metrics: judgeAlarms(run.alarms, stream, task.acceptance),
+    ...judgeAlarms(run.alarms, stream, task.acceptance),
     alarmsAt: run.alarms.slice(0, keptAlarms),
     accuracy: run.accuracy,
     nsPerSample: timeOf(subjectOf(task, stream), run.inputs),

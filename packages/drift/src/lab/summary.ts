@@ -14,7 +14,10 @@ export interface LabSummary {
   readonly detector: string;
   readonly seeds: number;
   readonly drifts: number;
+  /** Whether it is no detector but a baseline. */
+  readonly baseline: boolean;
   readonly mtd: Spread | null;
+  readonly delay: Spread | null;
   readonly mdr: Spread | null;
   readonly fd: Spread;
   readonly fdPer1000: Spread;
@@ -38,7 +41,9 @@ export function summarise(results: readonly LabResult[]): readonly LabSummary[] 
       detector: first.detector,
       seeds: group.length,
       drifts: first.drifts,
+      baseline: first.baseline,
       mtd: over(({ metrics }) => metrics.mtd),
+      delay: over(({ metrics }) => metrics.delay),
       mdr: over(({ metrics }) => metrics.mdr),
       fd: over(({ metrics }) => metrics.fd) as Spread,
       fdPer1000: over(({ metrics }) => metrics.fdPer1000) as Spread,
@@ -50,6 +55,20 @@ export function summarise(results: readonly LabResult[]): readonly LabSummary[] 
       bytes: first.bytes,
     };
   });
+}
+
+/** Detectors of one stream that no other beats both in delay and in false alarms; baselines do not count. */
+export function frontOf(rows: readonly LabSummary[]): readonly LabSummary[] {
+  const costs = ({ delay, fdPer1000 }: LabSummary): readonly number[] => [delay?.median ?? 0, fdPer1000.median];
+  const judged = rows.filter(({ baseline, delay }) => !baseline && delay !== null);
+  return judged
+    .filter((row) => !judged.some((other) => dominates(costs(other), costs(row))))
+    .toSorted((a, b) => (costs(a)[0] as number) - (costs(b)[0] as number));
+}
+
+/** Whether costs are no worse in every goal and better in one. */
+export function dominates(a: readonly number[], b: readonly number[]): boolean {
+  return a.every((cost, i) => cost <= (b[i] as number)) && a.some((cost, i) => cost < (b[i] as number));
 }
 
 /** Quartiles by linear interpolation of what is not null. */

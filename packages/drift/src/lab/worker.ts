@@ -10,4 +10,6 @@ process.on('message', (task: LabTask) => {
     process.send?.({ error: toSanderlingError(error).toBody() });
   }
 });
+// Ctrl-C reaches every process of the terminal: the parent decides what becomes of the tasks.
+process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
