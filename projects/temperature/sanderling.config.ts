@@ -32,7 +32,8 @@ export default defineProject({
 
   rollout: { waves: [100], probation: { predictions: 20, minutes: 5, maxErrorRatio: 5 } },
 
-  drift: { detector: 'page-hinkley', alertAt: 0.7 },
+  // The weather alone makes the error swing; twice the usual error is a change.
+  drift: { detector: 'page-hinkley', alertRatio: 2, alertAt: 0.7 },
 
   automations: [
     // The room changed: wait for enough of its new life, learn it, judge the result, and ship it.

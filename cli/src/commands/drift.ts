@@ -130,8 +130,10 @@ function overview({ streams, summaries, searches }: LabReport): string {
   const proposals = searches.map(({ name, report: { knee, defaults } }) => {
     if (knee === null) return `search ${name}: nothing found`;
     const options = Object.entries(knee.options).map(([key, value]) => `${key} ${Number(value.toPrecision(3))}`);
-    const worth = dominates(knee.heldOut, defaults) ? 'better than the defaults in every goal' : 'beside the defaults';
-    return `search ${name}: ${options.join(', ')}; ${worth}: ${costs(knee.heldOut)} against ${costs(defaults)}`;
+    const worth = dominates(knee.heldOut, defaults)
+      ? 'no goal worse than with the defaults'
+      : 'a trade against the defaults';
+    return `search ${name}: ${options.join(', ')}; ${worth} (unseen: ${costs(knee.heldOut)}; defaults: ${costs(defaults)})`;
   });
   return [table(rows, columns, 'no stream has known drifts'), ...proposals].join('\n');
 }

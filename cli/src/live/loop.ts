@@ -189,11 +189,7 @@ class LiveLoop implements AsyncDisposable {
       this.#signal,
       () => {
         this.#tell({ kind: 'played', readings: player.played });
-        if (
-          this.#story.stage === 'predict' &&
-          this.#story.calm.count >= (this.#options.playback.patience?.calm ?? calmEnough)
-        )
-          this.#tell({ kind: 'changed', what: this.#options.playback.change() });
+        if (this.#isChangeDue()) this.#tell({ kind: 'changed', what: this.#options.playback.change() });
         if (this.#story.ended !== null) throw new SanderlingError('GATE_FAILED', this.#story.ended);
         if (this.#story.stage === 'recover' && this.#story.renewed.count > patience) throw notBetter(this.#story);
         if (this.#story.stage !== 'done' || closed) return;
@@ -205,6 +201,13 @@ class LiveLoop implements AsyncDisposable {
     if (this.#options.signal.aborted) throw new SanderlingError('CANCELLED', 'stopped');
     if (!closed) throw tooShort(this.#story, player.played);
     if (!this.#options.once) await this.#until(() => this.#signal.aborted);
+  }
+
+  /** After enough calm; while the hub learns again because of an earlier alarm, only after much of it. */
+  #isChangeDue(): boolean {
+    const { stage, calm, relearning } = this.#story;
+    const enough = this.#options.playback.patience?.calm ?? calmEnough;
+    return stage === 'predict' && calm.count >= (relearning ? 5 * enough : enough);
   }
 
   #pace(): number {

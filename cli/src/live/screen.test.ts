@@ -69,17 +69,19 @@ test('the story stays open while the new release is no better', () => {
   expect([active(30_000, 'r3'), ...many(30_001, 160, 0.3)].reduce(tell, story).stage).toBe('done');
 });
 
-test('drift that the readings bring by themselves needs no change from outside', () => {
+test('an alarm before the change is told, learnt from, and does not count as the change', () => {
   const story = after(...untilCalm, alarm(12_000));
-  expect(story.stage).toBe('retrain');
-  expect(story.times.change?.note).toBe('found in the readings');
+  expect(story).toMatchObject({ stage: 'predict', relearning: true, calm: { count: 0 } });
+  expect(story.trouble.join()).toContain('before the change');
+  const again = [active(15_000, 'r2'), ...many(15_001, 50, 0.2)].reduce(tell, story);
+  expect(again).toMatchObject({ stage: 'predict', relearning: false, calm: { count: 50 }, release: 'r2' });
 });
 
 test('every line fits the terminal, whatever happened', () => {
   const stories = [
     beginning,
     after(...untilCalm),
-    after(...untilCalm, alarm(12_000), {
+    after(...untilCalm, { at: 11_900, kind: 'changed', what: 'x' }, alarm(12_000), {
       at: 12_100,
       kind: 'hub',
       event: {

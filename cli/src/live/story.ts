@@ -73,6 +73,8 @@ export interface Story {
   readonly release: string | null;
   readonly update: string | null;
   readonly versions: number;
+  /** An alarm before the change has the hub learn again. */
+  readonly relearning: boolean;
   readonly value: number | null;
   readonly valueTime: number | null;
   readonly forecast: readonly { readonly time: number; readonly value: number }[];
@@ -116,6 +118,7 @@ export const beginning: Story = {
   release: null,
   update: null,
   versions: 0,
+  relearning: false,
   value: null,
   valueTime: null,
   forecast: [],
@@ -171,9 +174,7 @@ function tellAgent(story: Story, line: AgentLine, at: number): Story {
     case 'forecast':
       return advance(measured(story, line), at);
     case 'drift':
-      return line.state === 'alarm' && (story.stage === 'alarm' || story.stage === 'predict')
-        ? alarmed(story, line, at)
-        : story;
+      return line.state === 'alarm' ? alarmed(story, line, at) : story;
     case 'update':
       return updated({ ...story, update: line.stage ?? null }, line, at);
     case 'error':
@@ -225,12 +226,18 @@ export function isRecovered(story: Story): boolean {
   );
 }
 
+/** The alarm that the story waits for; one before the change is real life too: the hub learns again, and the change waits for it. */
 function alarmed(story: Story, line: AgentLine, at: number): Story {
-  const found =
-    story.stage === 'predict'
-      ? enter(note(enter(story, 'change', at), 'change', 'found in the readings'), 'alarm', at)
-      : story;
-  const noted = note(found, 'alarm', `drift score ${(line.score ?? 0).toFixed(2)}`);
+  if (story.stage === 'predict') {
+    return {
+      ...story,
+      relearning: true,
+      calm: none,
+      trouble: [...story.trouble.slice(-4), 'a drift alarm before the change: the hub learns again'],
+    };
+  }
+  if (story.stage !== 'alarm') return story;
+  const noted = note(story, 'alarm', `drift score ${(line.score ?? 0).toFixed(2)}`);
   return { ...enter(noted, 'retrain', at), search: null, step: null, gates: [] };
 }
 
@@ -239,6 +246,7 @@ function updated(story: Story, line: AgentLine, at: number): Story {
   if (line.stage !== 'active' || line.release === story.release) return story;
   const next = { ...story, release: line.release ?? null, versions: story.versions + 1 };
   if (story.stage === 'train' || story.stage === 'activate') return enter(next, 'predict', at);
+  if (story.stage === 'predict') return { ...next, relearning: false, calm: none };
   if (story.stage === 'recover') return { ...next, renewed: none };
   if (story.stage !== 'retrain' && story.stage !== 'replace') return next;
   const alarm = story.times.retrain?.from ?? at;

@@ -60,11 +60,12 @@ async function seal(
 }
 
 function driftConfig({ spec, record }: BundleParts): ResidualMonitorConfig {
-  const { detector, options, alertAt } = spec.drift;
+  const { detector, options, alertAt, alertRatio } = spec.drift;
   return {
     detector: detector as NonNullable<ResidualMonitorConfig['detector']>,
     ...(Object.keys(options).length === 0 ? {} : { options }),
     reference: record.evaluation.reference,
+    ...(alertRatio === 'auto' ? {} : { alertRatio }),
     alertAt,
   };
 }

@@ -133,6 +133,8 @@ const driftSpec = z.strictObject({
   detector: z.string().default('page-hinkley'),
   /** The detector's own settings; see packages/drift. */
   options: z.record(z.string(), z.number()).default({}),
+  /** How many times worse than on the test part the rolling error is at a score of 0.7; 'auto' is 1.5, more for errors that swing by themselves. */
+  alertRatio: z.union([z.literal('auto'), z.number().gt(1).max(100)]).default('auto'),
   /** Score at which the alarm sounds. */
   alertAt: z.number().min(0.3).max(0.99).default(0.7),
 });

@@ -18,9 +18,9 @@ the world changes, the device notices, the hub learns again and ships something 
   --time COLUMN        the column with the times (found by itself otherwise)
   --value COLUMN       the column with the values (found by itself otherwise)
   --margin PERCENT     by how much a model must beat the baselines (10; 1 with --csv: files are short)
-  --change NAME        how the simulated room changes: ${roomChangeNames.join(', ')}
+  --change NAME        how the simulated room changes (heating-off): ${roomChangeNames.join(', ')}
   --seed N             seed of the simulation and of the search (1)
-  --speed X            play X times as fast (1)
+  --speed X            play X times as fast (0.4, for the eye; 1 with --once)
   --port N             port of the hub (7411; 0 takes any free one)
   --data FOLDER        keep the data there; the folder must be empty (.sanderling/temperature, emptied at every start)
   --json               print the summary as JSON at the end
@@ -32,10 +32,10 @@ const optionTable = {
   csv: { type: 'string' },
   time: { type: 'string' },
   value: { type: 'string' },
-  change: { type: 'string', default: 'night-setback-off' },
+  change: { type: 'string', default: 'heating-off' },
   margin: { type: 'string' },
   seed: { type: 'string', default: '1' },
-  speed: { type: 'string', default: '1' },
+  speed: { type: 'string' },
   port: { type: 'string', default: '7411' },
   data: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -78,7 +78,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     folder,
     port: number(flags.port, 'port'),
     once: flags.once,
-    speed: number(flags.speed, 'speed'),
+    speed: number(flags.speed ?? (flags.once ? '1' : '0.4'), 'speed'),
     output: flags.json ? process.stderr : process.stdout,
     signal,
     onClosed: (closed) => console.log(`${describeResult(closed, playback.unit)}   Ctrl-C stops everything.\n`),
