@@ -75,15 +75,15 @@ export function calibrate(calibration: CalibrationOptions): Calibration {
       },
     );
   }
-  const value = valueAt(meets(0) ? 0 : leastShare(meets));
+  const value = valueAt(meets(0) ? 0 : leastShare(meets, halvings));
   return { options: optionsWith(calibration, value), ...runLength(calibration, value, drawn(calibration, seed + 1)) };
 }
 
 /** The least share that meets a bound which 1 meets and 0 does not, by halving. */
-function leastShare(meets: (share: number) => boolean): number {
+export function leastShare(meets: (share: number) => boolean, rounds: number): number {
   let tooLow = 0;
   let enough = 1;
-  for (let i = 0; i < halvings; i++) {
+  for (let i = 0; i < rounds; i++) {
     const middle = (tooLow + enough) / 2;
     if (meets(middle)) enough = middle;
     else tooLow = middle;

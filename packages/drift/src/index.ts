@@ -24,6 +24,11 @@ export {
 } from './residual-monitor.ts';
 export { residualReference, type ResidualReference } from './residual-reference.ts';
 export { alertScore, driftRatio, driftScore } from './score.ts';
+export {
+  calibrateVector,
+  type VectorCalibration,
+  type VectorCalibrationOptions,
+} from './vector/calibrate-vector.ts';
 export { rowsFrom, type Rows } from './vector/rows.ts';
 export type { VectorDetector, VectorDetectorState } from './vector/vector-detector.ts';
 export {

@@ -2,11 +2,14 @@
 // IEEE TKDE 25 (2013).
 //
 //   K clusters of the reference with one pooled covariance Σ      u(x) = min over clusters of (x − μ)ᵀΣ⁻¹(x − μ)
-//   statistic = |mean u(window) − mean u(held-out reference)| / (deviation of u · √(1/window + 1/held-out))
+//   statistic = |mean u(window) − mean u(held-out reference)| / (pooled deviation of u · √(1/window + 1/held-out))
 //
 // The paper compares the mean of u with χ²_d, which is the law of ONE u and needs Gaussian clusters; a mean over a window hardly
-// ever reaches its tail. Here the null law is that of u on a held-out third of the reference (by the central limit theorem),
-// two-sided as in the paper. Σ is shrunk towards its diagonal, so that it can be inverted with few vectors.
+// ever reaches its tail. Here the window's u are compared with those of a held-out third of the reference by Student's t, two-sided as
+// in the paper; the deviation is pooled, as that of few skewed u alone is too small whenever their mean is. Σ is shrunk towards its diagonal, so that it can be inverted with few vectors.
+//
+// With `symmetric` the roles are also exchanged, and the larger of the two counts, as the paper's SPLL = max(SPLL(W₁, W₂), SPLL(W₂, W₁)):
+// clusters of the window, u of the reference. Their null law comes from parts of the reference as large as the window; alpha is halved.
 import { createRandom, type Random } from '@sanderling/kit';
 import { normalQuantile } from '../normal.ts';
 import { resolveOptions, type OptionRules } from '../options.ts';
@@ -26,7 +29,11 @@ import { vectorRules, WindowDetector, type VectorOptions } from './vector-detect
 export interface SpllOptions extends VectorOptions {
   readonly clusters: number;
   readonly alpha: number;
+  readonly symmetric: number;
 }
+
+/** Parts of the reference that are taken for a window, to learn how the exchanged statistic is spread without drift. */
+const exchanges = 40;
 
 export const spllRules: OptionRules<SpllOptions> = {
   ...vectorRules,
@@ -38,6 +45,14 @@ export const spllRules: OptionRules<SpllOptions> = {
     open: true,
     about: 'chance of a false alarm at one comparison',
     search: { low: 1e-10, high: 0.05, log: true },
+  },
+  symmetric: {
+    default: 0,
+    min: 0,
+    max: 1,
+    whole: true,
+    about:
+      '1 also fits the window and looks at the reference, and takes the larger statistic; costs a fit each comparison',
   },
 };
 
@@ -51,11 +66,14 @@ interface Mixture {
 export class Spll extends WindowDetector<SpllOptions> {
   readonly name = 'spll';
   #mixture: Mixture | undefined;
-  #mean = 0;
-  #bound = Infinity;
+  /** u of the held-out part of the reference. */
+  #held: Moments = { n: 1, mean: 0, squares: 0 };
+  #critical = Infinity;
   /** u of the ring's vectors. */
   readonly #distances: Float64Array;
   readonly #scratch: Float64Array;
+  /** The exchanged statistic without drift: its mean, and how far from it the threshold lies. */
+  #exchanged = { mean: 0, bound: Infinity };
 
   /** @throws INVALID_CONFIG */
   constructor(dimensions: number, options?: Partial<SpllOptions>) {
@@ -65,16 +83,35 @@ export class Spll extends WindowDetector<SpllOptions> {
   }
 
   protected fit(reference: Rows): void {
-    const { clusters, windowSize, alpha, seed } = this.options;
+    const { clusters, windowSize, symmetric, seed } = this.options;
+    const alpha = this.options.alpha / (1 + symmetric);
     const random = createRandom(seed, 'spll');
     const order = random.shuffle(Array.from({ length: reference.n }, (_, i) => i));
     const held = order.slice(0, Math.floor(reference.n / 3));
     this.#mixture = fitMixture(take(reference, order.slice(held.length)), clusters, random);
     const u = held.map((i) => this.#distance(rowOf(reference, i)));
-    this.#mean = u.reduce((sum, x) => sum + x, 0) / u.length;
-    const deviation = Math.sqrt(u.reduce((sum, x) => sum + (x - this.#mean) ** 2, 0) / (u.length - 1));
-    const error = Math.max(deviation, 1e-9) * Math.sqrt(1 / windowSize + 1 / u.length);
-    this.#bound = -normalQuantile(alpha / 2) * error;
+    this.#held = momentsOf(u);
+    this.#critical = studentQuantile(alpha / 2, u.length + windowSize - 2);
+    if (symmetric === 1) this.#fitExchanged(reference, alpha, random);
+  }
+
+  #fitExchanged(reference: Rows, alpha: number, random: Random): void {
+    const size = Math.min(this.options.windowSize, Math.floor(reference.n / 2));
+    const means = Array.from({ length: exchanges }, () => {
+      const order = random.shuffle(Array.from({ length: reference.n }, (_, i) => i));
+      return this.#meanUnder(take(reference, order.slice(0, size)), take(reference, order.slice(size)));
+    });
+    const { mean, squares } = momentsOf(means);
+    const deviation = Math.sqrt(squares / (exchanges - 1) + squares / (exchanges - 1) / exchanges);
+    this.#exchanged = { mean, bound: studentQuantile(alpha / 2, exchanges - 1) * Math.max(deviation, 1e-9) };
+  }
+
+  /** Mean u of rows under the clusters of others. */
+  #meanUnder(fitted: Rows, rows: Rows): number {
+    const mixture = fitMixture(fitted, this.options.clusters, createRandom(this.options.seed, 'spll-exchanged'));
+    let sum = 0;
+    for (let i = 0; i < rows.n; i++) sum += this.#distance(rowOf(rows, i), mixture);
+    return sum / rows.n;
   }
 
   protected place(vector: ArrayLike<number>, slot: number): void {
@@ -82,14 +119,19 @@ export class Spll extends WindowDetector<SpllOptions> {
   }
 
   protected compare(): number {
-    let sum = 0;
-    for (const u of this.#distances) sum += u;
-    return Math.abs(sum / this.#distances.length - this.#mean) / this.#bound;
+    const held = this.#held;
+    const own = momentsOf(this.#distances);
+    const variance = (held.squares + own.squares) / (held.n + own.n - 2);
+    const error = Math.max(Math.sqrt(variance), 1e-9) * Math.sqrt(1 / held.n + 1 / own.n);
+    const forward = Math.abs(own.mean - held.mean) / (this.#critical * error);
+    if (this.options.symmetric === 0) return forward;
+    const { mean, bound } = this.#exchanged;
+    return Math.max(forward, Math.abs(this.#meanUnder(this.windowRows(), this.reference()) - mean) / bound);
   }
 
-  #distance(vector: ArrayLike<number>): number {
-    if (this.#mixture === undefined) return 0;
-    const { standard, factor, centres } = this.#mixture;
+  #distance(vector: ArrayLike<number>, mixture = this.#mixture): number {
+    if (mixture === undefined) return 0;
+    const { standard, factor, centres } = mixture;
     standardise(vector, standard, this.#scratch);
     solveLower(factor, this.#scratch);
     let least = Infinity;
@@ -101,6 +143,30 @@ export class Spll extends WindowDetector<SpllOptions> {
     const { clusters, windowSize } = this.options;
     return (this.dimensions * (this.dimensions + 3 + clusters) + windowSize + 3) * 8;
   }
+}
+
+/** Count, mean, and sum of squared distances from it. */
+interface Moments {
+  readonly n: number;
+  readonly mean: number;
+  readonly squares: number;
+}
+
+function momentsOf(values: ArrayLike<number>): Moments {
+  const n = values.length;
+  let mean = 0;
+  for (let i = 0; i < n; i++) mean += (values[i] as number) / n;
+  let squares = 0;
+  for (let i = 0; i < n; i++) squares += ((values[i] as number) - mean) ** 2;
+  return { n, mean, squares };
+}
+
+/** What Student's t exceeds with chance alpha: expansion around the normal, Abramowitz & Stegun 26.7.5. */
+function studentQuantile(alpha: number, freedom: number): number {
+  const z = -normalQuantile(alpha);
+  const first = (z ** 3 + z) / 4;
+  const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
+  return z + first / freedom + second / freedom ** 2;
 }
 
 function fitMixture(reference: Rows, clusters: number, random: Random): Mixture {
