@@ -1,1 +1,21 @@
-export {};
+// ONNX models as small C99 libraries.
+export { compatibilityPage } from './compatibility.ts';
+export type { CInterface, Port } from './emit/interface.ts';
+export { generateC, type Generated } from './generate.ts';
+export { compileForHost, hasCompiler, strictFlags, type HostOptions, type HostProgram } from './host.ts';
+export {
+  elementTypes,
+  type ElementType,
+  type Layer,
+  type Program,
+  type ProgramOutput,
+  type Quantisation,
+  type Role,
+  type StateBinding,
+  type Value,
+} from './ir.ts';
+export { lower } from './lower.ts';
+export { packArena, type Arena, type Block } from './memory/arena.ts';
+export { planMemory, type MemoryPlan } from './memory/plan.ts';
+export type { Elements, GenerateOptions, SelfTestOptions, SelfTestVector, StateOption } from './options.ts';
+export { reportText, type LayerReport, type Report } from './report.ts';

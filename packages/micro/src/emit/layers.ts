@@ -1,0 +1,123 @@
+// One C function per layer: the desk at which the rules write, and what they asked for.
+import { elementTypes, type ElementType, type Layer, type Value } from '../ir.ts';
+import type { Desk } from '../operators/rule.ts';
+import { operators } from '../operators/table.ts';
+import { comment, identifier, indented, type Lines } from './c-text.ts';
+import type { Constants } from './constants.ts';
+import type { HelperName } from './c-helpers.ts';
+
+/** What a parameter of a layer's function stands for. */
+export type Argument =
+  | { readonly kind: 'value'; readonly value: Value; readonly written: boolean }
+  | { readonly kind: 'scratch'; readonly dtype: ElementType };
+
+/** A layer as C: the function's name and text, what it is called with, and the constants that it reads. */
+export interface LayerCode {
+  readonly layer: Layer;
+  readonly name: string;
+  readonly text: Lines;
+  readonly arguments: readonly Argument[];
+  readonly constants: ReadonlySet<string>;
+}
+
+/** What all layers of a file share. */
+export interface Sheet {
+  readonly prefix: string;
+  readonly constants: Constants;
+  readonly helpers: Set<HelperName>;
+}
+
+class LayerDesk implements Desk {
+  readonly layer: Layer;
+  readonly parameters = new Map<string, Argument>();
+  readonly read = new Set<string>();
+  readonly #sheet: Sheet;
+
+  constructor(layer: Layer, sheet: Sheet) {
+    this.layer = layer;
+    this.#sheet = sheet;
+  }
+
+  input(index: number): string {
+    const value = this.layer.inputs[index]!;
+    if (value.role === 'constant') {
+      const name = this.#sheet.constants.of(value);
+      this.read.add(name);
+      return name;
+    }
+    const names = operators[this.layer.operator]!.inputs;
+    const name =
+      index < names.length && this.layer.inputs.length <= names.length ? names[index]! : `${names.at(-1)}${index}`;
+    this.parameters.set(name, { kind: 'value', value, written: false });
+    return name;
+  }
+
+  output(index = 0): string {
+    const name = index === 0 ? 'y' : `y${index}`;
+    this.parameters.set(name, { kind: 'value', value: this.layer.outputs[index]!, written: true });
+    return name;
+  }
+
+  constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>): string {
+    const name = this.#sheet.constants.add(`${this.layer.index}_${stem}`, dtype, elements);
+    this.read.add(name);
+    return name;
+  }
+
+  scratch(): string {
+    this.parameters.set('scratch', { kind: 'scratch', dtype: this.layer.inputs[0]!.dtype });
+    return 'scratch';
+  }
+
+  helper(name: string): string {
+    this.#sheet.helpers.add(name as HelperName);
+    return `${this.#sheet.prefix}_${name}`;
+  }
+}
+
+/** Multiply-accumulates of a layer. */
+export function workOf(layer: Layer): number {
+  return operators[layer.operator]?.work?.(layer) ?? 0;
+}
+
+const shape = (value: Value | undefined): string => (value ? `[${value.dims.join(', ')}]` : '');
+
+/** What a reader is told above a layer. */
+export function headline(layer: Layer): string {
+  const work = workOf(layer);
+  const [from, to] = [layer.inputs, layer.outputs].map((values) =>
+    values
+      .map(shape)
+      .filter((text) => text !== '')
+      .join(' '),
+  );
+  return comment(
+    `Layer ${layer.index}: ${layer.operator} "${layer.name}": ${from} -> ${to}${work > 0 ? `, ${work} MACs` : ''}`,
+  );
+}
+
+/** Writes the function of a layer. */
+export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
+  const desk = new LayerDesk(layer, sheet);
+  const body = operators[layer.operator]!.write(desk);
+  const name = `${sheet.prefix}_layer_${layer.index}_${identifier(layer.operator).toLowerCase()}`;
+  const parameters = Array.from(desk.parameters, ([parameter, argument]) => {
+    const [dtype, constant] =
+      argument.kind === 'scratch' ? [argument.dtype, false] : [argument.value.dtype, !argument.written];
+    return `${constant ? 'const ' : ''}${elementTypes[dtype].c} *${parameter}`;
+  });
+  return {
+    layer,
+    name,
+    arguments: [...desk.parameters.values()],
+    constants: desk.read,
+    text: [
+      `/* ${headline(layer)} */`,
+      `static void ${name}(${parameters.join(', ')})`,
+      '{',
+      ...indented(body),
+      '}',
+      '',
+    ],
+  };
+}

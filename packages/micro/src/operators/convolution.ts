@@ -1,0 +1,151 @@
+// Convolutions and their transposes over any number of spatial axes, without im2col: sums run over the input where it lies.
+import { intsAttribute, stringAttribute } from '@sanderling/onnx';
+import { indexText, literal, loop, type Lines } from '../emit/c-text.ts';
+import { elementTypes, stridesOf, type Layer } from '../ir.ts';
+import { invalid } from '../problems.ts';
+import { inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
+import { axisName, groupsOf, overPlaces, overTaps, placeIndex, windowOf } from './window.ts';
+
+function checkGroups(layer: Layer): void {
+  const groups = groupsOf(layer);
+  const channels = inputOf(layer, 0).dims[1] ?? 0;
+  const outputs = outputOf(layer).dims[1] ?? 0;
+  if (groups < 1 || channels % groups !== 0 || outputs % groups !== 0)
+    invalid(layer.node, `${groups} groups do not divide ${channels} channels into ${outputs}`);
+}
+
+/** y[n, m, p] = b[m] + Σ over c in the group and taps t of w[m, c, t] · x[n, c, p·stride − pad + t·dilation]. */
+function writeConv(desk: Desk): Lines {
+  const { layer } = desk;
+  const [x, w, out] = [inputOf(layer, 0), inputOf(layer, 1), outputOf(layer)];
+  const window = windowOf(layer, w.dims.slice(2));
+  const groups = groupsOf(layer);
+  const [channels, maps] = [x.dims[1]!, out.dims[1]!];
+  const [perGroup, mapsPerGroup] = [channels / groups, maps / groups];
+  const [plane, outPlane, kernel] = [productOf(window.input), productOf(window.output), productOf(window.kernel)];
+  const sample = x.dims[0]! > 1;
+  const channel =
+    groups === 1
+      ? 'c'
+      : mapsPerGroup === 1
+        ? indexText('c', [['m', perGroup]])
+        : `(m / ${mapsPerGroup}) * ${perGroup} + c`;
+  const base = indexText(0, [...(sample ? ([['n', channels * plane]] as const) : [])]);
+  const input =
+    perGroup === 1 && groups > 1
+      ? [
+          `const int32_t from = ${plus(base, mapsPerGroup === 1 ? `m * ${plane}` : `(m / ${mapsPerGroup}) * ${plane}`)};`,
+        ]
+      : [`const int32_t from = ${plus(base, `(${channel}) * ${plane}`)};`];
+  const taps = overTaps(window, [
+    `sum += ${desk.input(0)}[from + ${placeIndex('in', window.input)}] * ${desk.input(1)}[tap + ${placeIndex('k', window.kernel)}];`,
+  ]);
+  const weights = indexText(0, [['m', perGroup * kernel], ...(perGroup === 1 ? [] : ([['c', kernel]] as const))]);
+  const perChannel = [...input, `const int32_t tap = ${weights};`, ...taps];
+  const body = [
+    `${elementTypes[out.dtype].c} sum = ${layer.inputs[2] ? `${desk.input(2)}[m]` : literal(0, out.dtype)};`,
+    ...(perGroup === 1 ? block1(perChannel) : loop('c', perGroup, perChannel)),
+    `${desk.output()}[${indexText(0, [...(sample ? ([['n', maps * outPlane]] as const) : []), ['m', outPlane]])} + ${placeIndex('out', window.output)}] = sum;`,
+  ];
+  const perMap = loop('m', maps, overPlaces(window, body));
+  return sample ? loop('n', x.dims[0]!, perMap) : perMap;
+}
+
+const plus = (a: string, b: string): string => (a === '0' ? b : `${a} + ${b}`);
+/** Lines that need no loop of their own. */
+const block1 = (lines: Lines): Lines => lines;
+
+/** Padding of a transposed convolution at the begin of each axis, from the sizes where it is automatic or an output shape is asked for. */
+function transposedBegins(layer: Layer, kernel: readonly number[]): readonly number[] {
+  const { node } = layer;
+  const strides = intsAttribute(node, 'strides') ?? kernel.map(() => 1);
+  const dilations = intsAttribute(node, 'dilations') ?? kernel.map(() => 1);
+  const extra = intsAttribute(node, 'output_padding') ?? kernel.map(() => 0);
+  const auto = stringAttribute(node, 'auto_pad', 'NOTSET');
+  const pads = intsAttribute(node, 'pads');
+  if (auto === 'VALID') return kernel.map(() => 0);
+  if (auto === 'NOTSET' && !intsAttribute(node, 'output_shape'))
+    return pads ? pads.slice(0, kernel.length) : kernel.map(() => 0);
+  const [input, output] = [inputOf(layer, 0).dims.slice(2), outputOf(layer).dims.slice(2)];
+  return kernel.map((size, i) => {
+    const total = strides[i]! * (input[i]! - 1) + extra[i]! + (size - 1) * dilations[i]! + 1 - output[i]!;
+    return auto === 'SAME_UPPER'
+      ? Math.floor(total / 2)
+      : auto === 'SAME_LOWER'
+        ? Math.ceil(total / 2)
+        : Math.floor(total / 2);
+  });
+}
+
+/** Every input element is spread over the outputs that its taps reach; y starts as the bias. */
+function writeConvTranspose(desk: Desk): Lines {
+  const { layer } = desk;
+  const [x, w, out] = [inputOf(layer, 0), inputOf(layer, 1), outputOf(layer)];
+  const [input, output, kernel] = [x.dims.slice(2), out.dims.slice(2), w.dims.slice(2)];
+  const strides = intsAttribute(layer.node, 'strides') ?? kernel.map(() => 1);
+  const dilations = intsAttribute(layer.node, 'dilations') ?? kernel.map(() => 1);
+  const begins = transposedBegins(layer, kernel);
+  const groups = groupsOf(layer);
+  const [channels, maps] = [x.dims[1]!, out.dims[1]!];
+  const [perGroup, mapsPerGroup] = [channels / groups, maps / groups];
+  const [plane, outPlane, taps] = [productOf(input), productOf(output), productOf(kernel)];
+  const rank = input.length;
+  const start = layer.inputs[2] ? `${desk.input(2)}[m]` : literal(0, out.dtype);
+  const fill = loop(
+    'n',
+    x.dims[0]!,
+    loop('m', maps, loop('p', outPlane, [`${desk.output()}[(n * ${maps} + m) * ${outPlane} + p] = ${start};`])),
+  );
+  const strideTerms = stridesOf(output);
+  const target = output.map((_, axis) => [`out_${axisName(axis, rank)}`, strideTerms[axis]!] as const);
+  const group = groups === 1 ? '' : `(c / ${perGroup}) * ${mapsPerGroup} + `;
+  const update = [
+    `${desk.output()}[(n * ${maps} + ${group}m) * ${outPlane} + ${indexText(0, target)}] += value * ${desk.input(1)}[(c * ${mapsPerGroup} + m) * ${taps} + ${placeIndex('k', kernel)}];`,
+  ];
+  const overKernel = kernel.reduceRight<Lines>((lines, size, axis) => {
+    const name = axisName(axis, rank);
+    const place = indexText(0, [
+      [`in_${name}`, strides[axis]!],
+      [`k_${name}`, dilations[axis]!],
+    ]);
+    return loop(`k_${name}`, size, [
+      `const int32_t out_${name} = ${place} - ${begins[axis]};`.replace(' - 0;', ';').replace('- -', '+ '),
+      `if (out_${name} < 0 || out_${name} >= ${output[axis]}) { continue; }`,
+      ...lines,
+    ]);
+  }, update);
+  const overInput = input.reduceRight<Lines>(
+    (lines, size, axis) => loop(`in_${axisName(axis, rank)}`, size, lines),
+    [
+      `const ${elementTypes[out.dtype].c} value = ${desk.input(0)}[(n * ${channels} + c) * ${plane} + ${placeIndex('in', input)}];`,
+      ...loop('m', mapsPerGroup, overKernel),
+    ],
+  );
+  return [...fill, ...loop('n', x.dims[0]!, loop('c', channels, overInput))];
+}
+
+const windowWork = (layer: Layer, of: 'input' | 'output'): number => {
+  const w = inputOf(layer, 1);
+  const places = productOf((of === 'input' ? inputOf(layer, 0) : outputOf(layer)).dims);
+  return places * (productOf(w.dims) / Math.max(w.dims[0]!, 1));
+};
+
+/** Convolutions. */
+export const convolutionOperators = {
+  Conv: {
+    covers: 'any number of spatial axes, groups, depthwise, dilation, stride, padding (explicit or automatic)',
+    inputs: ['x', 'weights', 'bias'],
+    required: 2,
+    check: checkGroups,
+    work: (layer) => windowWork(layer, 'output'),
+    write: writeConv,
+  },
+  ConvTranspose: {
+    covers: 'any number of spatial axes, groups, dilation, stride, padding, output padding and shape',
+    inputs: ['x', 'weights', 'bias'],
+    required: 2,
+    check: checkGroups,
+    work: (layer) => windowWork(layer, 'input'),
+    write: writeConvTranspose,
+  },
+} as const satisfies Record<string, OperatorRule>;

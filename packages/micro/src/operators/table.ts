@@ -1,0 +1,31 @@
+// The table of all operators that C is generated for.
+import { convolutionOperators } from './convolution.ts';
+import { elementwiseOperators } from './elementwise.ts';
+import { layoutOperators } from './layout.ts';
+import { linearOperators } from './linear.ts';
+import { normaliseOperators } from './normalise.ts';
+import { poolingOperators } from './pooling.ts';
+import { recurrentOperators } from './recurrent.ts';
+import { reduceOperators } from './reduce.ts';
+import { resizeOperators } from './resize.ts';
+import type { OperatorRule } from './rule.ts';
+import { selectOperators } from './select.ts';
+
+/** Operators by family, as the compatibility page shows them. */
+export const families = {
+  'Recurrent layers': recurrentOperators,
+  Convolutions: convolutionOperators,
+  'Matrix products': linearOperators,
+  Pools: poolingOperators,
+  Normalisations: normaliseOperators,
+  'Element-wise': elementwiseOperators,
+  Reductions: reduceOperators,
+  Selections: selectOperators,
+  Layout: layoutOperators,
+  Resizing: resizeOperators,
+} as const satisfies Record<string, Record<string, OperatorRule>>;
+
+/** All operators of the ONNX domain, by name. */
+export const operators: Readonly<Record<string, OperatorRule>> = Object.freeze(
+  Object.assign({}, ...Object.values(families)),
+);
