@@ -77,8 +77,9 @@ export class Lsdd extends MeanMapDetector<LsddOptions> {
     return { size: centres.n, apply };
   }
 
-  protected makeForm(_reference: Rows, differences: readonly Float64Array[]): Float64Array {
+  protected makeForm(drawn: () => readonly Float64Array[]): Float64Array {
     const n = this.#size;
+    const differences = drawn();
     for (let power = 0; power < 12; power++) {
       const lambda = 4 ** -power;
       const damped = inverse(

@@ -44,7 +44,7 @@ export abstract class MeanMapDetector<Options extends MeanMapOptions> extends Wi
     const rows: Rows = { n: reference.n, d: size, values: maps };
     this.#mean = meanOf(rows);
     this.#mapped = new Float64Array(this.options.windowSize * size);
-    this.#form = this.makeForm(reference, drawnDifferences(rows, this.options.windowSize, this.options.seed));
+    this.#form = this.makeForm(() => drawnDifferences(rows, this.options.windowSize, this.options.seed));
     const scale = 1 + this.options.windowSize / reference.n;
     const null_ = drawnDifferences(rows, this.options.windowSize, this.options.seed + 1).map(
       (v) => scale * this.#value(v),
@@ -79,7 +79,7 @@ export abstract class MeanMapDetector<Options extends MeanMapOptions> extends Wi
   protected abstract mapSize(): number;
   protected abstract makeMap(reference: Rows): FeatureMap;
   /** The matrix Q, from differences of means as they are without drift; undefined: the identity. */
-  protected abstract makeForm(reference: Rows, differences: readonly Float64Array[]): Float64Array | undefined;
+  protected abstract makeForm(differences: () => readonly Float64Array[]): Float64Array | undefined;
 }
 
 function meanOf(rows: Rows): Float64Array {

@@ -2,14 +2,15 @@
 // IEEE TKDE 25 (2013).
 //
 //   K clusters of the reference with one pooled covariance Σ      u(x) = min over clusters of (x − μ)ᵀΣ⁻¹(x − μ)
-//   statistic = |mean u(window) − mean u(held-out reference)| / (pooled deviation of u · √(1/window + 1/held-out))
+//   statistic = |mean ∛u(window) − mean ∛u(held-out reference)| / (deviation of ∛u · √(1/window + 1/held-out))
 //
 // The paper compares the mean of u with χ²_d, which is the law of ONE u and needs Gaussian clusters; a mean over a window hardly
-// ever reaches its tail. Here the window's u are compared with those of a held-out third of the reference by Student's t, two-sided as
-// in the paper; the deviation is pooled, as that of few skewed u alone is too small whenever their mean is. Σ is shrunk towards its diagonal, so that it can be inverted with few vectors.
+// ever reaches its tail. Here the window is compared with a held-out third of the reference by Student's t, two-sided as in the paper, on
+// cube roots: those of χ² are close to normal (Wilson & Hilferty 1931), while the deviation of few u is too small whenever their mean is,
+// which gave four times as many false alarms as alpha allows. Σ is shrunk towards its diagonal, to be inverted with few vectors.
 //
 // With `symmetric` the roles are also exchanged, and the larger of the two counts, as the paper's SPLL = max(SPLL(W₁, W₂), SPLL(W₂, W₁)):
-// clusters of the window, u of the reference. Their null law comes from parts of the reference as large as the window; alpha is halved.
+// clusters of the window, the reference under them. Their null law comes from parts of the reference as large as the window; alpha is halved.
 import { createRandom, type Random } from '@sanderling/kit';
 import { normalQuantile } from '../normal.ts';
 import { resolveOptions, type OptionRules } from '../options.ts';
@@ -66,10 +67,10 @@ interface Mixture {
 export class Spll extends WindowDetector<SpllOptions> {
   readonly name = 'spll';
   #mixture: Mixture | undefined;
-  /** u of the held-out part of the reference. */
+  /** ∛u of the held-out part of the reference. */
   #held: Moments = { n: 1, mean: 0, squares: 0 };
   #critical = Infinity;
-  /** u of the ring's vectors. */
+  /** ∛u of the ring's vectors. */
   readonly #distances: Float64Array;
   readonly #scratch: Float64Array;
   /** The exchanged statistic without drift: its mean, and how far from it the threshold lies. */
@@ -83,7 +84,7 @@ export class Spll extends WindowDetector<SpllOptions> {
   }
 
   protected fit(reference: Rows): void {
-    const { clusters, windowSize, symmetric, seed } = this.options;
+    const { clusters, symmetric, seed } = this.options;
     const alpha = this.options.alpha / (1 + symmetric);
     const random = createRandom(seed, 'spll');
     const order = random.shuffle(Array.from({ length: reference.n }, (_, i) => i));
@@ -91,7 +92,7 @@ export class Spll extends WindowDetector<SpllOptions> {
     this.#mixture = fitMixture(take(reference, order.slice(held.length)), clusters, random);
     const u = held.map((i) => this.#distance(rowOf(reference, i)));
     this.#held = momentsOf(u);
-    this.#critical = studentQuantile(alpha / 2, u.length + windowSize - 2);
+    this.#critical = studentQuantile(alpha / 2, u.length - 1);
     if (symmetric === 1) this.#fitExchanged(reference, alpha, random);
   }
 
@@ -106,7 +107,7 @@ export class Spll extends WindowDetector<SpllOptions> {
     this.#exchanged = { mean, bound: studentQuantile(alpha / 2, exchanges - 1) * Math.max(deviation, 1e-9) };
   }
 
-  /** Mean u of rows under the clusters of others. */
+  /** Mean ∛u of rows under the clusters of others. */
   #meanUnder(fitted: Rows, rows: Rows): number {
     const mixture = fitMixture(fitted, this.options.clusters, createRandom(this.options.seed, 'spll-exchanged'));
     let sum = 0;
@@ -121,7 +122,7 @@ export class Spll extends WindowDetector<SpllOptions> {
   protected compare(): number {
     const held = this.#held;
     const own = momentsOf(this.#distances);
-    const variance = (held.squares + own.squares) / (held.n + own.n - 2);
+    const variance = held.squares / (held.n - 1);
     const error = Math.max(Math.sqrt(variance), 1e-9) * Math.sqrt(1 / held.n + 1 / own.n);
     const forward = Math.abs(own.mean - held.mean) / (this.#critical * error);
     if (this.options.symmetric === 0) return forward;
@@ -129,6 +130,7 @@ export class Spll extends WindowDetector<SpllOptions> {
     return Math.max(forward, Math.abs(this.#meanUnder(this.windowRows(), this.reference()) - mean) / bound);
   }
 
+  /** Cube root of u. */
   #distance(vector: ArrayLike<number>, mixture = this.#mixture): number {
     if (mixture === undefined) return 0;
     const { standard, factor, centres } = mixture;
@@ -136,7 +138,7 @@ export class Spll extends WindowDetector<SpllOptions> {
     solveLower(factor, this.#scratch);
     let least = Infinity;
     for (let k = 0; k < centres.n; k++) least = Math.min(least, squaredDistance(this.#scratch, rowOf(centres, k)));
-    return least;
+    return Math.cbrt(least);
   }
 
   protected fittedBytes(): number {
