@@ -124,7 +124,7 @@ await using session = await openSession(exportModel(network, trained.tensors));
 async function latentOf(rows: number[][]): Promise<number[][]> {
   const data = scaled(rows);
   const result = await session.run({ x: { dtype: 'float32', dims: [rows.length, inputs], data } });
-  const codes = [...(result['latent']?.data as Float32Array)];
+  const codes = [...(result['latent'] as { data: Float32Array }).data];
   return rows.map((_, i) => codes.slice(i * latent, (i + 1) * latent));
 }
 
