@@ -15,7 +15,8 @@ import {
   type LabReport,
   type NamedSearch,
 } from './lab-report.ts';
-import { frontOf, type LabSummary } from './summary.ts';
+import type { FrontPoint } from './search-detector.ts';
+import { dominates, frontOf, type LabSummary } from './summary.ts';
 
 /** The report as HTML: for each stream delay against false alarms, the alarms over time and the table; then cost, run lengths, searches. */
 export function labHtml(report: LabReport, title = 'Drift lab', about?: string): string {
@@ -73,9 +74,11 @@ function searchSection({ name, report }: NamedSearch): string {
     y: fd,
     text: `delay ${delay.toFixed(0)}, MDR ${mdr.toFixed(2)}, FD/1000 ${fd.toFixed(2)}`,
   });
+  // Points that no other beats on what the search has not seen, in the two goals of the plot, are joined.
+  const plane = ({ heldOut }: FrontPoint): readonly number[] => [heldOut[0] ?? 0, heldOut[2] ?? 0];
   const points = report.front.map((point): Dot => {
-    const chosen = point === report.knee;
-    return { ...at(point.heldOut), label: chosen ? 'proposed' : '', front: chosen, hollow: false };
+    const front = !report.front.some((other) => dominates(plane(other), plane(point)));
+    return { ...at(point.heldOut), label: point === report.knee ? 'proposed' : '', front, hollow: false };
   });
   const defaults: Dot = { ...at(report.defaults), label: 'defaults', front: false, hollow: true };
   const body = `${scatterPlot([...points, defaults])}${table(searchHeadings, searchRows(report))}`;

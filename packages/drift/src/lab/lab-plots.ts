@@ -30,7 +30,7 @@ export function scatterPlot(dots: readonly Dot[]): string {
     plane.left + (Math.log10(1 + value) / farthest) * (plane.width - plane.left - plane.right);
   const y = (value: number): number =>
     plane.height - plane.bottom - (Math.log10(1 + value) / highest) * (plane.height - plane.bottom - plane.top);
-  const placed: Box[] = [];
+  const placed: Box[] = dots.map((dot) => ({ left: x(dot.x) - 5, top: y(dot.y) + 4, width: 10 }));
   const marks = dots.map((dot) => {
     const [cx, cy] = [x(dot.x), y(dot.y)];
     const kind = `dot${dot.hollow ? ' hollow' : ''}${dot.front ? ' front' : ''}`;
@@ -128,7 +128,7 @@ interface Box {
 
 const lineHeight = 13;
 
-/** Where a label hits no other: moved up line by line. */
+/** Where a label hits no other and no dot: moved up line by line. */
 function freePlace(box: Box, placed: readonly Box[]): Box {
   const hits = ({ left, top, width }: Box, other: Box): boolean =>
     left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < lineHeight;
