@@ -25,7 +25,11 @@ interface Case {
 const verdicts = new Map<string, string>();
 const operatorOf = new Map<string, string>();
 
-function tensors(name: string, kind: 'input' | 'output', infos: readonly { readonly name: string }[]): Map<string, Tensor> {
+function tensors(
+  name: string,
+  kind: 'input' | 'output',
+  infos: readonly { readonly name: string }[],
+): Map<string, Tensor> {
   const entries = infos.flatMap(({ name: key }, i): [string, Tensor][] => {
     const path = `${root}/${name}/test_data_set_0/${kind}_${i}.pb`;
     try {
@@ -48,16 +52,16 @@ function* bindings(inputs: ReadonlyMap<string, Tensor>): Generator<ReadonlyMap<s
 
 async function generated(name: string, model: Model, prefixName: string): Promise<Case | string> {
   const [inputs, outputs] = [tensors(name, 'input', model.graph.inputs), tensors(name, 'output', model.graph.outputs)];
-  let first: SanderlingError | undefined;
+  let last: SanderlingError | undefined;
   for (const bind of bindings(inputs)) {
     try {
       const made = await generateC(model, { name: prefixName, bind });
       return { name, operator: operatorOf.get(name)!, inputs, outputs, generated: made };
     } catch (error) {
-      first ??= error as SanderlingError;
+      last = error as SanderlingError;
     }
   }
-  return `${first!.code ?? 'UNCODED'}: ${first!.message}`;
+  return `${last!.code ?? 'UNCODED'}: ${last!.message}`;
 }
 
 function fits(got: ArrayLike<number | bigint>, want: ArrayLike<number | bigint>, float: boolean): boolean {
@@ -78,7 +82,11 @@ async function judge(cases: readonly Case[]): Promise<void> {
     );
     for (const [i, one] of cases.entries()) verdicts.set(one.name, await outcome(one, (call) => host.run([call], i)));
   } catch (error) {
-    if (cases.length === 1) verdicts.set(cases[0]!.name, `does not compile: ${(error as Error).message.split('\n').find((line) => line.includes('error')) ?? (error as Error).message}`);
+    if (cases.length === 1)
+      verdicts.set(
+        cases[0]!.name,
+        `does not compile: ${(error as Error).message.split('\n').find((line) => line.includes('error')) ?? (error as Error).message}`,
+      );
     else for (const one of cases) await judge([one]);
   }
 }
@@ -103,7 +111,10 @@ let batch: Case[] = [];
 for (const [i, name] of names.entries()) {
   const model = decodeModel(readFileSync(`${root}/${name}/model.onnx`));
   const operator = model.graph.nodes.map(({ opType }) => opType).find((type) => type !== 'Constant') ?? 'Constant';
-  operatorOf.set(name, name.endsWith('_expanded') || name.includes('_expanded_ver') ? `${operator} (expanded)` : operator);
+  operatorOf.set(
+    name,
+    name.endsWith('_expanded') || name.includes('_expanded_ver') ? `${operator} (expanded)` : operator,
+  );
   const made = await generated(name, model, `m${i}`);
   if (typeof made === 'string') verdicts.set(name, made);
   else batch.push(made);
@@ -118,7 +129,8 @@ if (batch.length > 0) await judge(batch);
 function kind(verdict: string): string {
   if (verdict === 'pass') return 'pass';
   if (verdict.includes('no C is generated for this operator')) return 'operator not supported';
-  if (/has elements of type|elements of type/.test(verdict)) return 'element type not supported (float16, bfloat16, float8, string, …)';
+  if (/has elements of type|elements of type/.test(verdict))
+    return 'element type not supported (float16, bfloat16, float8, string, …)';
   if (verdict.includes('has no elements')) return 'tensor without elements';
   if (/depends on what|must be constant/.test(verdict)) return 'size depends on what is fed';
   if (/is a (sequence|optional|map)/.test(verdict)) return 'sequence or optional instead of a tensor';
@@ -127,14 +139,30 @@ function kind(verdict: string): string {
 }
 
 const counts = new Map<string, string[]>();
-for (const [name, verdict] of verdicts) (counts.get(kind(verdict)) ?? counts.set(kind(verdict), []).get(kind(verdict))!).push(name);
-const supported = [...verdicts].filter(([, verdict]) => !['operator not supported', 'element type not supported (float16, bfloat16, float8, string, …)', 'sequence or optional instead of a tensor'].includes(kind(verdict)));
+for (const [name, verdict] of verdicts)
+  (counts.get(kind(verdict)) ?? counts.set(kind(verdict), []).get(kind(verdict))!).push(name);
+const supported = [...verdicts].filter(
+  ([, verdict]) =>
+    ![
+      'operator not supported',
+      'element type not supported (float16, bfloat16, float8, string, …)',
+      'sequence or optional instead of a tensor',
+    ].includes(kind(verdict)),
+);
 const passed = supported.filter(([, verdict]) => verdict === 'pass').length;
 const details = (wanted: (text: string) => boolean): string[] =>
-  [...verdicts].filter(([, verdict]) => wanted(kind(verdict))).map(([name, verdict]) => `| ${name} | ${verdict.replaceAll('|', '/').replaceAll('\n', ' ').slice(0, 200)} |`);
-const quiet = new Set(['pass', 'operator not supported', 'element type not supported (float16, bfloat16, float8, string, …)', 'sequence or optional instead of a tensor']);
+  [...verdicts]
+    .filter(([, verdict]) => wanted(kind(verdict)))
+    .map(([name, verdict]) => `| ${name} | ${verdict.replaceAll('|', '/').replaceAll('\n', ' ').slice(0, 200)} |`);
+const quiet = new Set([
+  'pass',
+  'operator not supported',
+  'element type not supported (float16, bfloat16, float8, string, …)',
+  'sequence or optional instead of a tensor',
+]);
 const perOperator = new Map<string, number>();
-for (const [name, verdict] of verdicts) if (verdict === 'pass') perOperator.set(operatorOf.get(name)!, (perOperator.get(operatorOf.get(name)!) ?? 0) + 1);
+for (const [name, verdict] of verdicts)
+  if (verdict === 'pass') perOperator.set(operatorOf.get(name)!, (perOperator.get(operatorOf.get(name)!) ?? 0) + 1);
 const text = [
   `# ${names.length} conformance models of ONNX 1.22 as generated C`,
   '',
@@ -144,7 +172,12 @@ const text = [
   '|---|---|',
   ...[...counts].sort(([, a], [, b]) => b.length - a.length).map(([key, list]) => `| ${key} | ${list.length} |`),
   '',
-  'Passes by (first) operator: ' + [...perOperator].sort(([a], [b]) => a.localeCompare(b)).map(([key, count]) => `${key} ${count}`).join(', ') + '.',
+  'Passes by (first) operator: ' +
+    [...perOperator]
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([key, count]) => `${key} ${count}`)
+      .join(', ') +
+    '.',
   '',
   '| model that does not pass | reason |',
   '|---|---|',

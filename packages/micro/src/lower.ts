@@ -71,8 +71,7 @@ function sized(name: string, fact: Fact | undefined): { dtype: string; dims: rea
       where: name,
       fix: 'use tensors only',
     });
-  if (fact?.shape?.every((dim) => typeof dim === 'number'))
-    return { dtype: fact.dtype, dims: fact.shape as readonly number[] };
+  if (fact?.shape?.every((dim) => typeof dim === 'number')) return { dtype: fact.dtype, dims: fact.shape };
   throw new SanderlingError('UNSUPPORTED', `the size of "${name}" depends on what the model is fed`, {
     where: name,
     fix: 'fix symbolic dimensions with the options batch and sizes, or bind the input that it depends on',

@@ -22,7 +22,7 @@ import { elementTypes, isElementType } from './ir.ts';
 import { maxLayers, type SettledOptions } from './options.ts';
 import { nodeName } from './problems.ts';
 
-/** Where a carried state came from: the initial value of a recurrent node, by the name of the new graph input. */
+/** A model that is ready to be lowered. */
 export interface Prepared {
   readonly model: Model;
   /** Input → output pairs of values that live from call to call. */
@@ -43,17 +43,25 @@ export async function prepare(given: Model, options: SettledOptions): Promise<Pr
   const sized = { ...sorted, graph: sizedGraph(boundGraph(sorted.graph, options), options) };
   const { graph, states } = carried(sized.graph, options);
   const model = checkedSizes(pruneDead({ ...sized, graph }), options.maxBytes);
-  const folded = await compose(
-    removeNoOps,
-    foldShapes,
-    foldConstants({ maxBytes: options.maxBytes }),
-    removeNoOps,
-  )(model);
+  const folded = await compose(removeNoOps, foldShapes, folding(options.maxBytes), removeNoOps)(model);
   const final = pruneDead(removeNoOps(foldBatchNorm(folded)));
   const before = new Set(given.graph.outputs.map(({ name }) => name));
   const added = final.graph.outputs.map(({ name }) => name).filter((name) => !before.has(name));
   const hidden = new Set([...added, ...options.state.map(({ output }) => output)]);
   return { model: final, states, hidden, facts: inferModel(final) };
+}
+
+/** Constant folding on ONNX Runtime; where that is missing or too old for the model, what inference alone can fold. */
+function folding(maxBytes: number): (model: Model) => Promise<Model> {
+  return async (model) => {
+    try {
+      return await foldConstants({ maxBytes })(model);
+    } catch (error) {
+      const known = error instanceof SanderlingError && ['UNSUPPORTED', 'UNAVAILABLE'].includes(error.code);
+      if (known) return foldShapes(model);
+      throw error;
+    }
+  };
 }
 
 function tooMany(count: number): never {

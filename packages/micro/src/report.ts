@@ -2,6 +2,7 @@
 import { elementTypes, type Layer, type Program } from './ir.ts';
 import type { MemoryPlan } from './memory/plan.ts';
 import type { Written } from './emit/files.ts';
+import { comment } from './emit/c-text.ts';
 import { workOf } from './emit/layers.ts';
 
 /** One layer. `constantBytes`: what it reads of the flash; `liveBytes`: tensors in the arena while it runs; `free`: costs no code. */
@@ -83,4 +84,4 @@ export function reportText(report: Report): string {
   ].join('\n');
 }
 
-const cell = (text: string): string => text.replace(/[\x00-\x1f\x7f|]/g, '_').slice(0, 60);
+const cell = (text: string): string => comment(text).replaceAll('|', '_').slice(0, 60);

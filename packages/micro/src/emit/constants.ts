@@ -11,9 +11,7 @@ interface ConstantArray {
 
 /** Elements as they are: bigints for 64-bit integers, else numbers. */
 export function elementsOf(tensor: Tensor): ArrayLike<number | bigint> {
-  return tensor.dtype === 'int64' || tensor.dtype === 'uint64'
-    ? (typedData(tensor) as BigInt64Array)
-    : toNumbers(tensor);
+  return tensor.dtype === 'int64' || tensor.dtype === 'uint64' ? typedData(tensor) : toNumbers(tensor);
 }
 
 /** Collects arrays. */

@@ -24,19 +24,14 @@ function writeConv(desk: Desk): Lines {
   const [perGroup, mapsPerGroup] = [channels / groups, maps / groups];
   const [plane, outPlane, kernel] = [productOf(window.input), productOf(window.output), productOf(window.kernel)];
   const sample = x.dims[0]! > 1;
-  const channel =
-    groups === 1
-      ? 'c'
-      : mapsPerGroup === 1
-        ? indexText('c', [['m', perGroup]])
-        : `(m / ${mapsPerGroup}) * ${perGroup} + c`;
-  const base = indexText(0, [...(sample ? ([['n', channels * plane]] as const) : [])]);
-  const input =
-    perGroup === 1 && groups > 1
-      ? [
-          `const int32_t from = ${plus(base, mapsPerGroup === 1 ? `m * ${plane}` : `(m / ${mapsPerGroup}) * ${plane}`)};`,
-        ]
-      : [`const int32_t from = ${plus(base, `(${channel}) * ${plane}`)};`];
+  const first =
+    groups === 1 ? '' : mapsPerGroup === 1 ? indexText('', [['m', perGroup]]) : `(m / ${mapsPerGroup}) * ${perGroup}`;
+  const channel = [first, perGroup > 1 ? 'c' : ''].filter((term) => term !== '').join(' + ') || '0';
+  const offset = [
+    ...(sample ? [`n * ${channels * plane}`] : []),
+    ...(channel === '0' ? [] : [`(${channel}) * ${plane}`]),
+  ];
+  const input = [`const int32_t from = ${offset.join(' + ') || '0'};`];
   const taps = overTaps(window, [
     `sum += ${desk.input(0)}[from + ${placeIndex('in', window.input)}] * ${desk.input(1)}[tap + ${placeIndex('k', window.kernel)}];`,
   ]);
@@ -44,16 +39,12 @@ function writeConv(desk: Desk): Lines {
   const perChannel = [...input, `const int32_t tap = ${weights};`, ...taps];
   const body = [
     `${elementTypes[out.dtype].c} sum = ${layer.inputs[2] ? `${desk.input(2)}[m]` : literal(0, out.dtype)};`,
-    ...(perGroup === 1 ? block1(perChannel) : loop('c', perGroup, perChannel)),
+    ...(perGroup === 1 ? perChannel : loop('c', perGroup, perChannel)),
     `${desk.output()}[${indexText(0, [...(sample ? ([['n', maps * outPlane]] as const) : []), ['m', outPlane]])} + ${placeIndex('out', window.output)}] = sum;`,
   ];
   const perMap = loop('m', maps, overPlaces(window, body));
   return sample ? loop('n', x.dims[0]!, perMap) : perMap;
 }
-
-const plus = (a: string, b: string): string => (a === '0' ? b : `${a} + ${b}`);
-/** Lines that need no loop of their own. */
-const block1 = (lines: Lines): Lines => lines;
 
 /** Padding of a transposed convolution at the begin of each axis, from the sizes where it is automatic or an output shape is asked for. */
 function transposedBegins(layer: Layer, kernel: readonly number[]): readonly number[] {
@@ -68,12 +59,8 @@ function transposedBegins(layer: Layer, kernel: readonly number[]): readonly num
     return pads ? pads.slice(0, kernel.length) : kernel.map(() => 0);
   const [input, output] = [inputOf(layer, 0).dims.slice(2), outputOf(layer).dims.slice(2)];
   return kernel.map((size, i) => {
-    const total = strides[i]! * (input[i]! - 1) + extra[i]! + (size - 1) * dilations[i]! + 1 - output[i]!;
-    return auto === 'SAME_UPPER'
-      ? Math.floor(total / 2)
-      : auto === 'SAME_LOWER'
-        ? Math.ceil(total / 2)
-        : Math.floor(total / 2);
+    const total = Math.max(strides[i]! * (input[i]! - 1) + extra[i]! + (size - 1) * dilations[i]! + 1 - output[i]!, 0);
+    return auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
   });
 }
 

@@ -316,7 +316,7 @@ export const layoutOperators = {
   ConstantOfShape: { ...moving('constant shape', ['shape'], writeConstantOfShape), constants: [0] },
   DepthToSpace: blocks(true),
   Dropout: {
-    ...reshaping(),
+    ...reshaping([1, 2]),
     covers: 'inference',
     check: (layer) => {
       if (layer.outputs[1]) unsupported(layer.node, 'the mask output', 'remove the output that reads the mask');

@@ -35,8 +35,8 @@ const softmax = (log: boolean): OperatorRule => ({
     const sums = log
       ? [
           ...loop('k', size, [`sum += ${exp}(${x} - best);`]),
-          `const ${c} shift = best + ${math('log', dtype)}(sum);`,
-          ...loop('k', size, [`${y} = ${x} - shift;`]),
+          `const ${c} shift = ${math('log', dtype)}(sum);`,
+          ...loop('k', size, [`${y} = (${x} - best) - shift;`]),
         ]
       : [...loop('k', size, [`${y} = ${exp}(${x} - best);`, `sum += ${y};`]), ...loop('k', size, [`${y} /= sum;`])];
     const body = [

@@ -54,7 +54,7 @@ function writeAveragePool(desk: Desk): Lines {
   return pooled(desk, window, {
     before: [`${c} sum = ${literal(0, dtype)};`, ...(padded ? counts : ['int32_t count = 0;'])],
     tap: ['sum += $x;', ...(padded ? [] : ['count++;'])],
-    after: [padded ? `$y = sum / (${c})(${product});` : '$y = sum / ' + `(${c})count;`],
+    after: [padded ? `$y = sum / (${c})(${product});` : `$y = sum / (${c})count;`],
   });
 }
 

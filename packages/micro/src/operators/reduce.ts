@@ -3,16 +3,7 @@ import { intAttribute, intsAttribute } from '@sanderling/onnx';
 import { literal, loop, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type ElementType, type Layer } from '../ir.ts';
 import { lowest } from './pooling.ts';
-import {
-  axisOf,
-  constantOf,
-  everything,
-  inputOf,
-  numbers,
-  productOf,
-  type Desk,
-  type OperatorRule,
-} from './rule.ts';
+import { axisOf, constantOf, everything, inputOf, numbers, productOf, type Desk, type OperatorRule } from './rule.ts';
 
 /** How a reduction starts, takes one element x into value, and ends; n = number of elements as a literal. */
 interface Reduction {
