@@ -7,11 +7,6 @@ export function normalTail(z: number): number {
   return 0.5 - bodySeries(z);
 }
 
-/** P(Z ≤ z). */
-export function normalCdf(z: number): number {
-  return normalTail(-z);
-}
-
 /** Φ(z) − ½ for 0 ≤ z ≤ 3: φ(z) · (z + z³/3 + z⁵/15 + …), all terms positive. */
 function bodySeries(z: number): number {
   let term = z;

@@ -2,17 +2,6 @@
 import type { Judged } from './trial.ts';
 import type { Score } from './goals.ts';
 
-/** Whether a dominates b: no worse in every cost, better in one; bounds come first. */
-export function dominates(a: Score, b: Score): boolean {
-  if (a.violation !== b.violation && (a.violation > 0 || b.violation > 0)) return a.violation < b.violation;
-  let better = false;
-  for (let i = 0; i < a.costs.length; i++) {
-    if (a.costs[i]! > b.costs[i]!) return false;
-    if (a.costs[i]! < b.costs[i]!) better = true;
-  }
-  return better;
-}
-
 /** Order for one goal, best first: complete, then pruned, then failed trials; ties by id, so that the order never depends on who finished first. */
 export function compareJudged(a: Judged, b: Judged): number {
   return compareScores(a.score, b.score) || compareScores(a.partial, b.partial) || a.id - b.id;
