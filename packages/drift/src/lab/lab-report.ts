@@ -191,11 +191,11 @@ export function searchRows({ front, knee, defaults }: SearchReport): readonly (r
   const step = Math.max(1, (ordered.length - 1) / (shownPoints - 1));
   const places = Array.from({ length: Math.min(shownPoints, ordered.length) }, (_, i) => Math.round(i * step));
   const shown = new Set(places.map((place) => ordered[place] as FrontPoint));
-  return [
-    ['defaults', '', '', '', ...costTexts(defaults)],
-    ...(knee === null ? [] : [pointRow(knee, '★ ')]),
-    ...[...shown].filter((point) => point !== knee).map((point) => pointRow(point, '')),
-  ];
+  const proposed = knee === null ? [] : [pointRow(knee, '★ ')];
+  // Options that differ only in digits that are not printed stand once.
+  const rows = new Map([...shown].map((point) => [pointRow(point, '★ ').join(), pointRow(point, '')]));
+  proposed.forEach((row) => rows.delete(row.join()));
+  return [['defaults', '', '', '', ...costTexts(defaults)], ...proposed, ...rows.values()];
 }
 
 function pointRow({ options, costs, heldOut }: FrontPoint, mark: string): readonly string[] {
