@@ -19,7 +19,7 @@ export function writeLatentStream(
   mkdirSync(join(lab, 'latent'), { recursive: true });
   const lines = vectors.map((vector) => vector.map((x) => Number(x.toPrecision(digits))).join(','));
   writeFileSync(join(lab, 'latent', `${name}.csv.gz`), gzipSync(`${lines.join('\n')}\n`, { level: 9 }));
-  writeFileSync(join(lab, 'latent', `${name}.drifts.json`), `${JSON.stringify(drifts)}\n`);
+  writeFileSync(join(lab, 'latent', `${name}.drifts.json`), `[${drifts.join(', ')}]\n`);
 }
 
 /** Runs a case with `sanderling drift lab` and writes its report to `bench/results`; what was finished in `out` is not run again. */
