@@ -82,7 +82,8 @@ function programOf(prepared: Prepared, options: SettledOptions): Program {
   const { graph, opsets } = prepared.model;
   const values = new Values(prepared);
   const inputs = graph.inputs.map(({ name }) => values.define(name, prepared.states.has(name) ? 'state' : 'input'));
-  const layers = graph.nodes.map((node, index) => layerOf(node, index, { values, opsets }));
+  const read = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap((node) => node.inputs)]);
+  const layers = graph.nodes.map((node, index) => layerOf(node, index, { values, opsets, read }));
   const unknown = { opType: 'output' } as Node;
   const valueOf = (name: string): Value => values.get(name, { ...unknown, outputs: [name], name })!;
   const outputs = graph.outputs
@@ -124,7 +125,7 @@ function checkState({ input, next, initial }: { input: Value; next: Value; initi
 function layerOf(
   node: Node,
   index: number,
-  { values, opsets }: { values: Values; opsets: ReadonlyMap<string, number> },
+  { values, opsets, read }: { values: Values; opsets: ReadonlyMap<string, number>; read: ReadonlySet<string> },
 ): Layer {
   const rule = node.domain === '' && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined;
   if (!rule)
@@ -141,7 +142,8 @@ function layerOf(
         `its input ${i} ("${input.name}") must be constant`,
         'make it an initializer, or bind it with the option bind',
       );
-  const outputs = node.outputs.map((name) => (name === '' ? undefined : values.define(name, 'temporary')));
+  const wanted = (name: string): boolean => name !== '' && (rule.optionalOutputs !== true || read.has(name));
+  const outputs = node.outputs.map((name) => (wanted(name) ? values.define(name, 'temporary') : undefined));
   const { required = 1 } = rule;
   for (let i = 0; i < required; i += 1)
     if (!inputs[i])

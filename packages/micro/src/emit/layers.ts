@@ -96,12 +96,16 @@ export function headline(layer: Layer): string {
   );
 }
 
+/** Inputs, outputs, scratch: the order of parameters. */
+const rank = (argument: Argument): number => (argument.kind === 'scratch' ? 2 : argument.written ? 1 : 0);
+
 /** Writes the function of a layer. */
 export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
   const desk = new LayerDesk(layer, sheet);
   const body = operators[layer.operator]!.write(desk);
   const name = `${sheet.prefix}_layer_${layer.index}_${identifier(layer.operator).toLowerCase()}`;
-  const parameters = Array.from(desk.parameters, ([parameter, argument]) => {
+  const sorted = [...desk.parameters].sort(([, a], [, b]) => rank(a) - rank(b));
+  const parameters = sorted.map(([parameter, argument]) => {
     const [dtype, constant] =
       argument.kind === 'scratch' ? [argument.dtype, false] : [argument.value.dtype, !argument.written];
     return `${constant ? 'const ' : ''}${elementTypes[dtype].c} *${parameter}`;
@@ -109,7 +113,7 @@ export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
   return {
     layer,
     name,
-    arguments: [...desk.parameters.values()],
+    arguments: sorted.map(([, argument]) => argument),
     constants: desk.read,
     text: [
       `/* ${headline(layer)} */`,

@@ -67,7 +67,7 @@ function lastUses({ layers, outputs, states }: Program): ReadonlyMap<Value, numb
 
 function joinAlias(layer: Layer, drafts: Map<Value, Draft>): boolean {
   const [x, y] = [layer.inputs[0], layer.outputs[0]];
-  if (!operators[layer.operator]?.alias || !x || !y || x.dtype !== y.dtype) return false;
+  if (!x || !y || x.dtype !== y.dtype || !operators[layer.operator]?.alias?.(layer)) return false;
   const [from, to] = [drafts.get(x)!, drafts.get(y)!];
   if (to.home === 'output' && from.home !== 'temporary') return false;
   join(from, to, drafts);

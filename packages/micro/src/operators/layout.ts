@@ -27,14 +27,26 @@ const reshaping = (constants: readonly number[] = []): OperatorRule => ({
   inputs: ['x'],
   types: everything,
   constants,
-  alias: true,
+  alias: () => true,
   write: copyAll,
 });
+
+const orderOf = (layer: Layer): readonly number[] => {
+  const { dims } = inputOf(layer, 0);
+  return intsAttribute(layer.node, 'perm') ?? dims.map((_, axis) => dims.length - 1 - axis);
+};
+
+/** Whether only axes of size 1 move. */
+function movesNothing(layer: Layer): boolean {
+  const { dims } = inputOf(layer, 0);
+  const order = orderOf(layer).filter((axis) => dims[axis] !== 1);
+  return order.every((axis, i) => i === 0 || order[i - 1]! < axis);
+}
 
 function writeTranspose(desk: Desk): Lines {
   const { layer } = desk;
   const [x, out] = [inputOf(layer, 0), outputOf(layer)];
-  const order = intsAttribute(layer.node, 'perm') ?? x.dims.map((_, axis) => x.dims.length - 1 - axis);
+  const order = orderOf(layer);
   const strides = stridesOf(x.dims);
   return nest(
     out.dims,
@@ -345,7 +357,7 @@ export const layoutOperators = {
   Split: { ...moving('constant sizes', ['x', 'sizes'], writeSplit), constants: [1] },
   Squeeze: reshaping([1]),
   Tile: { ...moving('constant repeats', ['x', 'repeats'], writeTile), constants: [1], required: 2 },
-  Transpose: moving('all', ['x'], writeTranspose),
+  Transpose: { ...moving('all; free where only axes of size 1 move', ['x'], writeTranspose), alias: movesNothing },
   Trilu: { ...moving('constant k', ['x', 'k'], writeTrilu), constants: [1] },
   Unsqueeze: reshaping([1]),
 } as const satisfies Record<string, OperatorRule>;

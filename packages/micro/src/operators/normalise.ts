@@ -181,6 +181,7 @@ export const normaliseOperators = {
   Hardmax: { covers: 'all', inputs: ['x'], write: writeHardmax },
   InstanceNormalization: groupNorm((layer) => inputOf(layer, 0).dims[1]!, 'all'),
   LayerNormalization: {
+    optionalOutputs: true,
     covers: 'all',
     inputs: ['x', 'gain', 'shift'],
     required: 2,

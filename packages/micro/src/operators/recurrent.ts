@@ -293,11 +293,16 @@ function pass({ desk, cell, sizes, d, backward, act, gate, homes }: Pass): Lines
   const offset = (count: number): string => (d === 0 ? '' : ` + ${d * count}`);
   const rows = cell.gates * hidden;
   const [bias, peephole] = [layer.inputs[3] !== undefined, layer.inputs[7] !== undefined];
-  const state = batchFirst ? `(n * ${directions} + ${d}) * ${hidden}` : `(${d * batch} + n) * ${hidden}`;
-  const at = batchFirst ? `n * ${steps} + t` : `t * ${batch} + n`;
+  const one = batch === 1;
+  const each = batchFirst ? `(n * ${directions} + ${d}) * ${hidden}` : `(${d * batch} + n) * ${hidden}`;
+  const state = one ? String(d * hidden) : each;
+  const at = one ? 't' : batchFirst ? `(n * ${steps} + t)` : `(t * ${batch} + n)`;
+  const slot = directions === 1 ? 't' : `(t * ${directions} + ${d})`;
   const row = batchFirst
-    ? `((${at}) * ${directions} + ${d}) * ${hidden}`
-    : `((t * ${directions} + ${d}) * ${batch} + n) * ${hidden}`;
+    ? `(${at} * ${directions} + ${d}) * ${hidden}`
+    : one
+      ? `${slot} * ${hidden}`
+      : `(${slot} * ${batch} + n) * ${hidden}`;
   const limit = floatAttribute(layer.node, 'clip');
   const clip = (x: string): Lines =>
     limit === undefined
@@ -314,11 +319,11 @@ function pass({ desk, cell, sizes, d, backward, act, gate, homes }: Pass): Lines
       ? [`const ${type} *const b = ${desk.input(3)}${offset(2 * rows)};`, `const ${type} *const rb = b + ${rows};`]
       : []),
     ...(peephole ? [`const ${type} *const p = ${desk.input(7)}${offset(3 * hidden)};`] : []),
-    ...loop('n', batch, [
+    ...samples(batch, [
       ...homes.map((name) => `${type} *const ${name} = ${name}_all + ${state};`),
       ...loop('step', steps, [
         `const int32_t t = ${backward ? `${steps - 1} - step` : 'step'};`,
-        `const ${type} *const x_t = ${desk.input(0)} + (${at}) * ${input};`,
+        `const ${type} *const x_t = ${desk.input(0)} + ${at} * ${input};`,
         ...step,
         ...(layer.outputs[0] ? loop('j', hidden, [`${desk.output(0)}[${row} + j] = h[j];`]) : []),
       ]),
@@ -326,10 +331,14 @@ function pass({ desk, cell, sizes, d, backward, act, gate, homes }: Pass): Lines
   ];
 }
 
+/** A loop over samples, where there is more than one. */
+const samples = (batch: number, lines: Lines): Lines => (batch === 1 ? lines : loop('n', batch, lines));
+
 const recurrent = (cell: Cell, covers: string): OperatorRule => ({
   covers,
   inputs: ['x', 'weights', 'recurrence', 'bias', 'lengths', 'initial_h', 'initial_c', 'peepholes'],
   required: 3,
+  optionalOutputs: true,
   check: (layer) => checkRecurrent(layer, cell.defaults),
   scratch: (layer) => scratchElements(layer, cell) * elementTypes[inputOf(layer, 0).dtype].bytes,
   work: (layer) => {

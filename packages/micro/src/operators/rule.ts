@@ -33,8 +33,10 @@ export interface OperatorRule {
   readonly typed?: number;
   /** Inputs that must be constant. @default none */
   readonly constants?: readonly number[];
-  /** The output has the input's elements in the same order: no code, no memory. @default false */
-  readonly alias?: boolean;
+  /** Whether the output has the input's elements in the same order: no code, no memory. @default never */
+  readonly alias?: (layer: Layer) => boolean;
+  /** Outputs that nobody reads are left out. @default false */
+  readonly optionalOutputs?: boolean;
   /** Every output element depends on the input elements of the same place alone, so that it may take their memory. @default false */
   readonly elementwise?: boolean;
   /** Multiply-accumulates of one call. @default 0 */

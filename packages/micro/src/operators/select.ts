@@ -129,6 +129,7 @@ export const selectOperators = {
     write: writeOneHot,
   },
   TopK: {
+    optionalOutputs: true,
     covers: 'constant k; sorted',
     inputs: ['x', 'k'],
     required: 2,

@@ -1,0 +1,168 @@
+// Hostile and impossible models: coded errors that name the node and say what to do, in bounded time and memory.
+import { SanderlingError } from '@sanderling/kit';
+import { GraphBuilder, modelOf, tensorOf, type Graph, type Model, type Node } from '@sanderling/onnx';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { generateC, type GenerateOptions } from './index.ts';
+import { randomModel } from './testing.ts';
+
+async function refusal(model: Model, options: GenerateOptions = {}): Promise<SanderlingError> {
+  const error = await generateC(model, options).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(SanderlingError);
+  return error as SanderlingError;
+}
+
+function build(make: (b: GraphBuilder) => void): Model {
+  const b = new GraphBuilder('g');
+  make(b);
+  return b.model();
+}
+
+const node = (
+  opType: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Node['attributes'] = {},
+): Node => ({
+  name: `my ${opType}`,
+  opType,
+  domain: '',
+  inputs,
+  outputs,
+  attributes,
+});
+const graphOf = (nodes: readonly Node[], dims: readonly (number | string)[] = [2, 2]): Model => {
+  const graph: Graph = {
+    name: 'g',
+    nodes,
+    initializers: new Map(),
+    inputs: [{ name: 'x', dtype: 'float32', shape: dims }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: undefined }],
+    valueInfo: new Map(),
+  };
+  return modelOf(graph);
+};
+
+describe('refusals', () => {
+  test('an unsupported operator: node, operator, what to do', async () => {
+    const error = await refusal(graphOf([node('Det', ['x'], ['y'])]));
+    expect(error).toMatchObject({ code: 'UNSUPPORTED', where: 'my Det', details: { operator: 'Det' } });
+    expect(error.message).toContain('Det "my Det"');
+    expect(error.fix).toContain('OPERATORS.md');
+  });
+  test('names of Object.prototype are no operators', async () => {
+    expect((await refusal(graphOf([node('constructor', ['x'], ['y'])]))).code).toBe('UNSUPPORTED');
+  });
+  test('a circle', async () => {
+    const error = await refusal(
+      graphOf([node('Add', ['x', 'b'], ['a']), node('Relu', ['a'], ['b']), node('Relu', ['b'], ['y'])]),
+    );
+    expect(error.code).toBe('INVALID_MODEL');
+  });
+  test('a value that nothing makes', async () => {
+    expect((await refusal(graphOf([node('Add', ['x', 'ghost'], ['y'])]))).code).toMatch(/INVALID_MODEL|UNSUPPORTED/);
+  });
+  test('huge inputs, weights out of nothing and huge intermediate values', async () => {
+    expect((await refusal(graphOf([node('Relu', ['x'], ['y'])], [100_000, 100_000, 1000]))).code).toBe('TOO_LARGE');
+    const grown = build((b) => {
+      const shape = b.int64([1_000_000, 1_000_000]);
+      b.output('y', b.op('Add', [b.input('x', 'float32', [1]), b.op('ConstantOfShape', [shape])]));
+    });
+    expect((await refusal(grown)).code).toBe('TOO_LARGE');
+    const product = build((b) => {
+      const x = b.input('x', 'float32', [20_000, 1]);
+      b.output('y', b.op('MatMul', [x, b.op('Transpose', [x], { perm: [1, 0] })]));
+    });
+    expect((await refusal(product)).code).toBe('TOO_LARGE');
+  });
+  test('a tensor without elements', async () => {
+    const error = await refusal(graphOf([node('Relu', ['x'], ['y'])], [0, 4]));
+    expect(error).toMatchObject({ code: 'UNSUPPORTED', where: 'x' });
+  });
+  test('element types that are not known or not covered', async () => {
+    const half = build((b) => b.output('y', b.op('Relu', [b.input('x', 'float16', [2])])));
+    expect(await refusal(half)).toMatchObject({ code: 'UNSUPPORTED', where: 'x' });
+    const exp = build((b) =>
+      b.output('y', b.op('Exp', [b.input('x', 'int32', [2])], {}, { outputs: [{ dtype: 'int32', shape: [2] }] })),
+    );
+    expect((await refusal(exp)).message).toContain('elements of type int32');
+  });
+  test('sizes that are open or depend on what is fed', async () => {
+    const open = graphOf([node('Relu', ['x'], ['y'])], ['batch', 'time', 3]);
+    expect(await refusal(open)).toMatchObject({ code: 'INVALID_ARGUMENT', where: 'x', fix: 'give sizes: { time: … }' });
+    const free = build((b) =>
+      b.output('y', b.op('Reshape', [b.input('x', 'float32', [4]), b.input('shape', 'int64', [2])])),
+    );
+    expect((await refusal(free)).code).toBe('UNSUPPORTED');
+    await generateC(free, { bind: new Map([['shape', tensorOf('int64', [2], [2n, 2n])]]) });
+  });
+  test('too many layers', async () => {
+    const chain = Array.from({ length: 5000 }, (_, i) =>
+      node('Relu', [i === 0 ? 'x' : `v${i}`], [i === 4999 ? 'y' : `v${i + 1}`]),
+    );
+    expect((await refusal(graphOf(chain))).code).toBe('TOO_LARGE');
+  });
+  test('options that make no sense', async () => {
+    const model = graphOf([node('Relu', ['x'], ['y'])]);
+    for (const name of ['', '9x', 'a-b', 'a b', 'a;b', 'x'.repeat(40)])
+      expect((await refusal(model, { name })).code).toBe('INVALID_ARGUMENT');
+    expect((await refusal(model, { batch: 0 })).code).toBe('INVALID_ARGUMENT');
+    expect((await refusal(model, { carry: ['nobody'] })).code).toBe('INVALID_ARGUMENT');
+    expect((await refusal(model, { state: [{ input: 'x', output: 'z' }] })).code).toBe('INVALID_ARGUMENT');
+    expect((await refusal(model, { selfTest: { vectors: [{ inputs: {}, outputs: {} }] } })).code).toBe(
+      'INVALID_ARGUMENT',
+    );
+  });
+});
+
+test('names from the model cannot break out of comments or become C', async () => {
+  const evil = '*/ int main(void){return 1;} /* \\\n#include "/etc/passwd" ??/';
+  const model = graphOf([{ ...node('Relu', ['x'], ['y']), name: evil }]);
+  const { files } = await generateC(model);
+  const bare = Object.values(files).map((text) => text.replace(/\/\*[\s\S]*?\*\//g, ''));
+  for (const text of bare) {
+    expect(text).not.toContain('main');
+    expect(text).not.toContain('passwd');
+  }
+});
+
+test('random damage to a good model ends in code or in a coded error', async () => {
+  const attribute = fc.constantFrom(
+    'axis',
+    'perm',
+    'pads',
+    'strides',
+    'group',
+    'kernel_shape',
+    'hidden_size',
+    'mode',
+    'dilations',
+  );
+  const value = fc.oneof(
+    fc.record({ type: fc.constant('int' as const), value: fc.integer({ min: -9, max: 2 ** 40 }) }),
+    fc.record({
+      type: fc.constant('ints' as const),
+      value: fc.array(fc.integer({ min: -5, max: 70000 }), { maxLength: 5 }),
+    }),
+    fc.record({ type: fc.constant('string' as const), value: fc.string() }),
+  );
+  const damage = fc.tuple(fc.integer({ min: 1, max: 60 }), fc.nat(20), attribute, value, fc.nat(3));
+  await fc.assert(
+    fc.asyncProperty(damage, async ([seed, at, name, wrong, how]) => {
+      const model = randomModel(seed);
+      const nodes = model.graph.nodes.map((one, i): Node => {
+        if (i !== at % model.graph.nodes.length) return one;
+        if (how === 0) return { ...one, inputs: one.inputs.toReversed() };
+        if (how === 1) return { ...one, inputs: one.inputs.slice(1) };
+        return { ...one, attributes: { ...one.attributes, [name]: wrong } };
+      });
+      await generateC({ ...model, graph: { ...model.graph, nodes } }, { maxBytes: 2 ** 20 }).catch((error: unknown) => {
+        if (!(error instanceof SanderlingError) || error.code === 'INTERNAL') throw error;
+      });
+    }),
+    { numRuns: 150, seed: 7 },
+  );
+});
