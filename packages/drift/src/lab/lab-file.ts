@@ -111,9 +111,9 @@ function bytesOf(path: string, fix: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    const { code, message } = toSanderlingError(error);
-    if (code !== 'NOT_FOUND') throw error;
-    throw new SanderlingError('NOT_FOUND', message, { where: path, fix });
+    const coded = toSanderlingError(error);
+    if (coded.code !== 'NOT_FOUND') throw coded;
+    throw new SanderlingError('NOT_FOUND', `${basename(path)} is not there`, { where: path, fix });
   }
 }
 
