@@ -141,6 +141,7 @@ describe('a lab’s config file', () => {
       fix: 'get it from the shelf',
     });
     expect(() => readLabFile(join(folder, 'no.json'))).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+    expect(() => readLabFile(folder)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }));
   });
 
   it('asks for held-out streams where recorded ones are searched', async () => {

@@ -111,6 +111,8 @@ function bytesOf(path: string, fix: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EISDIR')
+      throw new SanderlingError('INVALID_CONFIG', `${basename(path)} is a folder, not a file`, { where: path });
     const coded = toSanderlingError(error);
     if (coded.code !== 'NOT_FOUND') throw coded;
     throw new SanderlingError('NOT_FOUND', `${basename(path)} is not there`, { where: path, fix });
