@@ -2,6 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { typedData, type Fact, type Model, type Node, type Tensor } from '@sanderling/onnx';
 import { bytesOf, isElementType, type Layer, type Program, type Role, type Value } from './ir.ts';
+import type { OperatorRule } from './operators/rule.ts';
 import { operators } from './operators/table.ts';
 import type { GenerateOptions, SettledOptions } from './options.ts';
 import { settled } from './options.ts';
@@ -109,6 +110,15 @@ function programOf(prepared: Prepared, options: SettledOptions): Program {
   });
 }
 
+/** Data inputs have one element type, unless the rule says otherwise. */
+function checkTypes(layer: Layer, { typed = 0, mixed = [], constants = [] }: OperatorRule): void {
+  const wanted = layer.inputs[typed]?.dtype;
+  for (const [i, value] of layer.inputs.entries()) {
+    if (!value || i === typed || mixed.includes(i) || constants.includes(i) || value.dtype === wanted) continue;
+    unsupported(layer.node, `inputs of types ${wanted} and ${value.dtype}`, 'cast them to one type');
+  }
+}
+
 function checkState({ input, next, initial }: { input: Value; next: Value; initial: Tensor | undefined }): void {
   const same = (a: { dtype: string; dims: readonly number[] }): boolean =>
     a.dtype === input.dtype && a.dims.join() === input.dims.join();
@@ -163,6 +173,7 @@ function layerOf(
   const { types = ['float32', 'float64'] } = rule;
   const odd = [inputs[rule.typed ?? 0]].find((value) => value && !types.includes(value.dtype));
   if (odd) unsupported(node, `elements of type ${odd.dtype}`, `use ${types.join(', ')}`);
+  checkTypes(layer, rule);
   rule.check?.(layer);
   return layer;
 }

@@ -59,6 +59,10 @@ function folding(maxBytes: number): (model: Model) => Promise<Model> {
     } catch (error) {
       const known = error instanceof SanderlingError && ['UNSUPPORTED', 'UNAVAILABLE'].includes(error.code);
       if (known) return foldShapes(model);
+      if (error instanceof SanderlingError && error.code === 'INTERNAL')
+        throw new SanderlingError('INVALID_MODEL', `the constant part of the model cannot be run: ${error.message}`, {
+          cause: error,
+        });
       throw error;
     }
   };

@@ -3,15 +3,23 @@ import { intsAttribute, stringAttribute } from '@sanderling/onnx';
 import { indexText, literal, loop, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer } from '../ir.ts';
 import { invalid } from '../problems.ts';
-import { inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
-import { axisName, groupsOf, overPlaces, overTaps, placeIndex, windowOf } from './window.ts';
+import { expectDims, expectList, inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
+import { axisName, checkWindow, groupsOf, overPlaces, overTaps, placeIndex, windowOf } from './window.ts';
 
-function checkGroups(layer: Layer): void {
+function checkConvolution(layer: Layer): void {
   const groups = groupsOf(layer);
+  const [x, w] = [inputOf(layer, 0), inputOf(layer, 1)];
+  if (x.dims.length < 3 || w.dims.length !== x.dims.length)
+    invalid(layer.node, 'ranks of input and weights do not go together');
+  checkWindow(layer, w.dims.slice(2));
+  expectList(layer, 'output_padding', intsAttribute(layer.node, 'output_padding'), [x.dims.length - 2, 0]);
   const channels = inputOf(layer, 0).dims[1] ?? 0;
   const outputs = outputOf(layer).dims[1] ?? 0;
   if (groups < 1 || channels % groups !== 0 || outputs % groups !== 0)
     invalid(layer.node, `${groups} groups do not divide ${channels} channels into ${outputs}`);
+  const [first, second] = layer.operator === 'Conv' ? [outputs, channels / groups] : [channels, outputs / groups];
+  expectDims(layer, 1, [first, second, ...w.dims.slice(2)]);
+  expectDims(layer, 2, [outputs]);
 }
 
 /** y[n, m, p] = b[m] + Σ over c in the group and taps t of w[m, c, t] · x[n, c, p·stride − pad + t·dilation]. */
@@ -123,7 +131,7 @@ export const convolutionOperators = {
     covers: 'any number of spatial axes, groups, depthwise, dilation, stride, padding (explicit or automatic)',
     inputs: ['x', 'weights', 'bias'],
     required: 2,
-    check: checkGroups,
+    check: checkConvolution,
     work: (layer) => windowWork(layer, 'output'),
     write: writeConv,
   },
@@ -131,7 +139,7 @@ export const convolutionOperators = {
     covers: 'any number of spatial axes, groups, dilation, stride, padding, output padding and shape',
     inputs: ['x', 'weights', 'bias'],
     required: 2,
-    check: checkGroups,
+    check: checkConvolution,
     work: (layer) => windowWork(layer, 'input'),
     write: writeConvTranspose,
   },

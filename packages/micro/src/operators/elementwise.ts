@@ -2,7 +2,7 @@
 import { floatAttribute, intAttribute, stringAttribute } from '@sanderling/onnx';
 import { literal, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type ElementType, type Layer } from '../ir.ts';
-import { unsupported } from '../problems.ts';
+import { invalid, unsupported } from '../problems.ts';
 import {
   broadcastStrides,
   everything,
@@ -247,7 +247,7 @@ export const elementwiseOperators = {
   BitwiseOr: bitwise('|'),
   BitwiseXor: bitwise('^'),
   Cast: cast,
-  CastLike: { ...cast, inputs: ['x', 'like'], required: 2 },
+  CastLike: { ...cast, inputs: ['x', 'like'], required: 2, mixed: [1] },
   Ceil: call('ceil'),
   Celu: unary((x, { f, m, a }) => {
     const alpha = a('alpha', 1);
@@ -306,7 +306,7 @@ export const elementwiseOperators = {
   Not: unary((x) => `(uint8_t)!${x}`, ['bool']),
   Or: logical((a, b) => `${a} || ${b}`),
   PRelu: binary((x, slope, { dtype }) => `(${x} < ${literal(0, dtype)}) ? ${slope} * ${x} : ${x}`, floats),
-  Pow: rule(numbers, ['a', 'b'], power),
+  Pow: { ...rule(numbers, ['a', 'b'], power), mixed: [1] },
   Reciprocal: unary((x, { f }) => `${f(1)} / ${x}`),
   Relu: unary(
     (x, { dtype }) => `(${x} < ${literal(0, dtype)}) ? ${literal(0, dtype)} : ${x}`,
@@ -342,6 +342,11 @@ export const elementwiseOperators = {
     inputs: ['condition', 'a', 'b'],
     required: 3,
     types: ['bool'],
+    mixed: [1, 2],
+    check: (layer) => {
+      const [a, b] = [inputOf(layer, 1), inputOf(layer, 2)];
+      if (a.dtype !== b.dtype) invalid(layer.node, `it chooses between ${a.dtype} and ${b.dtype}`);
+    },
     elementwise: true,
     write: (desk) => overElements(desk, ([condition, a, b]) => `${condition} ? ${a} : ${b}`),
   },

@@ -1,7 +1,7 @@
 // Operators that move elements without computing: all are loop nests over two tensors with different strides.
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute, toNumbers } from '@sanderling/onnx';
 import { block, literal, loop, nest, type Lines } from '../emit/c-text.ts';
-import { elementTypes, stridesOf, type Layer } from '../ir.ts';
+import { countOf, elementTypes, stridesOf, type Layer, type Value } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
 import {
   axisOf,
@@ -28,6 +28,10 @@ const reshaping = (constants: readonly number[] = []): OperatorRule => ({
   types: everything,
   constants,
   alias: () => true,
+  check: (layer) => {
+    if (countOf(inputOf(layer, 0)) !== countOf(outputOf(layer)))
+      invalid(layer.node, 'it changes the number of elements');
+  },
   write: copyAll,
 });
 
@@ -41,6 +45,52 @@ function movesNothing(layer: Layer): boolean {
   const { dims } = inputOf(layer, 0);
   const order = orderOf(layer).filter((axis) => dims[axis] !== 1);
   return order.every((axis, i) => i === 0 || order[i - 1]! < axis);
+}
+
+function checkTranspose(layer: Layer): void {
+  const order = orderOf(layer);
+  const { dims } = inputOf(layer, 0);
+  const whole = order.length === dims.length && new Set(order).size === dims.length;
+  if (!whole || order.some((axis) => axis < 0 || axis >= dims.length))
+    invalid(layer.node, `perm [${order.join(', ')}] is no order of its axes`);
+}
+
+/** All inputs (or outputs) have the sizes of the whole but along the axis, where they add up. */
+function checkParts(layer: Layer, whole: Value, parts: readonly (Value | undefined)[]): void {
+  const axis = axisOf(layer, intAttribute(layer.node, 'axis', layer.operator === 'Concat' ? 1 : 0), whole.dims.length);
+  const sum = parts.reduce((total, part) => total + (part?.dims[axis] ?? 0), 0);
+  const others = (value: Value | undefined): string => String(value?.dims.map((size, at) => (at === axis ? '' : size)));
+  if (sum !== whole.dims[axis] || parts.some((part) => others(part) !== others(whole)))
+    invalid(layer.node, 'its parts do not make the whole');
+}
+
+/** Reads within its input: every slice starts and ends inside. */
+function checkSlice(layer: Layer): void {
+  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
+  const starts = constantOf(layer, 1) ?? intsAttribute(layer.node, 'starts', []);
+  const axes = constantOf(layer, 3) ?? intsAttribute(layer.node, 'axes') ?? starts.map((_, i) => i);
+  const steps = constantOf(layer, 4) ?? starts.map(() => 1);
+  if (axes.length !== starts.length || steps.length !== starts.length || steps.includes(0))
+    invalid(layer.node, 'starts, axes and steps do not go together');
+  const seen = new Set(axes.map((axis) => axisOf(layer, axis, x.dims.length)));
+  if (seen.size !== axes.length) invalid(layer.node, 'an axis is named twice');
+  for (const [i, given] of axes.entries()) {
+    const axis = axisOf(layer, given, x.dims.length);
+    const size = x.dims[axis]!;
+    const from = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
+    const start = Math.min(Math.max(from, 0), steps[i]! < 0 ? size - 1 : size);
+    const last = start + (out.dims[axis]! - 1) * steps[i]!;
+    if (last < 0 || last >= size) invalid(layer.node, `a slice reads place ${last} of ${size}`);
+  }
+}
+
+function checkPad(layer: Layer): void {
+  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
+  const mode = stringAttribute(layer.node, 'mode', 'constant');
+  if (!padModes.some((known) => known === mode)) unsupported(layer.node, `mode ${mode}`, `use ${padModes.join(', ')}`);
+  const { begins, ends } = padsOf(layer);
+  if (x.dims.some((size, axis) => size + begins[axis]! + ends[axis]! !== out.dims[axis]))
+    invalid(layer.node, 'pads do not give the size of its output');
 }
 
 function writeTranspose(desk: Desk): Lines {
@@ -159,6 +209,13 @@ const blocks = (toSpace: boolean): OperatorRule => ({
   covers: toSpace ? 'modes DCR and CRD' : 'all',
   inputs: ['x'],
   types: everything,
+  check: (layer) => {
+    const size = intAttribute(layer.node, 'blocksize', 1);
+    const { dims } = inputOf(layer, 0);
+    const whole = toSpace ? [dims[1]! / size ** 2] : [dims[2]! / size, dims[3]! / size];
+    if (dims.length !== 4 || size < 1 || !whole.every(Number.isInteger))
+      invalid(layer.node, 'its sizes do not divide into blocks');
+  },
   write: (desk) => {
     const { layer } = desk;
     const [x, out] = [inputOf(layer, 0), outputOf(layer)];
@@ -323,7 +380,7 @@ const moving = (covers: string, inputs: readonly string[], write: OperatorRule['
 
 /** Operators that move elements. */
 export const layoutOperators = {
-  Concat: moving('all', ['x'], writeConcat),
+  Concat: { ...moving('all', ['x'], writeConcat), check: (layer) => checkParts(layer, outputOf(layer), layer.inputs) },
   Constant: { ...moving('tensors; folded into its readers', [], writeConstant), required: 0 },
   ConstantOfShape: { ...moving('constant shape', ['shape'], writeConstantOfShape), constants: [0] },
   DepthToSpace: blocks(true),
@@ -342,22 +399,27 @@ export const layoutOperators = {
   Pad: {
     ...moving('modes constant, reflect, edge, wrap; constant pads', ['x', 'pads', 'value', 'axes'], writePad),
     constants: [1, 3],
-    check: (layer) => {
-      const mode = stringAttribute(layer.node, 'mode', 'constant');
-      if (!padModes.some((known) => known === mode))
-        unsupported(layer.node, `mode ${mode}`, `use ${padModes.join(', ')}`);
-    },
+    check: checkPad,
   },
   Reshape: reshaping([1]),
   Slice: {
     ...moving('constant starts, ends, axes, steps (negative ones too)', ['x'], writeSlice),
     constants: [1, 2, 3, 4],
+    check: checkSlice,
   },
   SpaceToDepth: blocks(false),
-  Split: { ...moving('constant sizes', ['x', 'sizes'], writeSplit), constants: [1] },
+  Split: {
+    ...moving('constant sizes', ['x', 'sizes'], writeSplit),
+    constants: [1],
+    check: (layer) => checkParts(layer, inputOf(layer, 0), layer.outputs),
+  },
   Squeeze: reshaping([1]),
   Tile: { ...moving('constant repeats', ['x', 'repeats'], writeTile), constants: [1], required: 2 },
-  Transpose: { ...moving('all; free where only axes of size 1 move', ['x'], writeTranspose), alias: movesNothing },
+  Transpose: {
+    ...moving('all; free where only axes of size 1 move', ['x'], writeTranspose),
+    alias: movesNothing,
+    check: checkTranspose,
+  },
   Trilu: { ...moving('constant k', ['x', 'k'], writeTrilu), constants: [1] },
   Unsqueeze: reshaping([1]),
 } as const satisfies Record<string, OperatorRule>;

@@ -2,9 +2,9 @@
 import { floatAttribute, intAttribute } from '@sanderling/onnx';
 import { indexText, literal, loop, math, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer } from '../ir.ts';
-import { unsupported } from '../problems.ts';
+import { invalid, unsupported } from '../problems.ts';
 import { lowest } from './pooling.ts';
-import { axisOf, broadcastStrides, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
+import { axisOf, broadcastStrides, expectDims, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 
 /** Outer × size × inner around the axis; before opset 13 the axis and all behind it are one. */
 function rowsOf(layer: Layer): { outer: number; size: number; step: number } {
@@ -132,6 +132,11 @@ const groupNorm = (groupsOf: (layer: Layer) => number, covers: string): Operator
   inputs: ['x', 'gain', 'shift'],
   required: 3,
   check: (layer) => {
+    const channels = inputOf(layer, 0).dims[1] ?? 0;
+    const groups = inputOf(layer, 0).dims.length < 2 ? 0 : groupsOf(layer);
+    if (groups < 1 || channels % groups !== 0) invalid(layer.node, 'its channels do not divide into groups');
+    expectDims(layer, 1, [channels]);
+    expectDims(layer, 2, [channels]);
     if (layer.operator === 'GroupNormalization' && layer.opset < 21)
       unsupported(layer.node, 'its form before opset 21', 'export the model with opset 21 or newer');
   },
@@ -172,6 +177,7 @@ export const normaliseOperators = {
     required: 5,
     elementwise: true,
     check: (layer) => {
+      for (const index of [1, 2, 3, 4]) expectDims(layer, index, [inputOf(layer, 0).dims[1] ?? 1]);
       if (intAttribute(layer.node, 'training_mode', 0) === 1 || layer.outputs.slice(1).some((out) => out))
         unsupported(layer.node, 'training mode', 'export the model for inference');
     },

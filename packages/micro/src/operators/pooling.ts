@@ -1,10 +1,19 @@
 // Pools: the greatest or the mean of a window, or of all places.
 import { intAttribute } from '@sanderling/onnx';
 import { indexText, literal, loop, type Lines } from '../emit/c-text.ts';
-import { elementTypes, type ElementType } from '../ir.ts';
-import { unsupported } from '../problems.ts';
+import { elementTypes, type ElementType, type Layer } from '../ir.ts';
+import { invalid, unsupported } from '../problems.ts';
 import { inputOf, numbers, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
-import { axisName, overPlaces, overTaps, placeIndex, poolKernel, windowOf, type Window } from './window.ts';
+import {
+  axisName,
+  checkWindow,
+  overPlaces,
+  overTaps,
+  placeIndex,
+  poolKernel,
+  windowOf,
+  type Window,
+} from './window.ts';
 
 /** The least value of a type: where a search for the greatest starts. */
 export function lowest(dtype: ElementType): string {
@@ -58,9 +67,15 @@ function writeAveragePool(desk: Desk): Lines {
   });
 }
 
+/** Samples and channels must be there. */
+function atLeastTwo(layer: Layer): void {
+  if (inputOf(layer, 0).dims.length < 2) invalid(layer.node, 'its input has no channels');
+}
+
 const global = (start: (dtype: ElementType) => string, step: string, end: string): OperatorRule => ({
   covers: 'all',
   inputs: ['x'],
+  check: atLeastTwo,
   write: (desk) => {
     const { layer } = desk;
     const x = inputOf(layer, 0);
@@ -114,16 +129,18 @@ export const poolingOperators = {
   AveragePool: {
     covers: 'any number of spatial axes, stride, dilation, padding, ceil_mode, count_include_pad',
     inputs: ['x'],
+    check: (layer) => checkWindow(layer, poolKernel(layer)),
     write: writeAveragePool,
   },
   GlobalAveragePool: global((dtype) => literal(0, dtype), 'value += $x;', 'value / $n'),
   GlobalMaxPool: global(lowest, 'if ($x > value) { value = $x; }', 'value'),
-  LRN: { covers: 'all', inputs: ['x'], write: writeLrn },
+  LRN: { covers: 'all', inputs: ['x'], check: atLeastTwo, write: writeLrn },
   MaxPool: {
     covers: 'any number of spatial axes, stride, dilation, padding, ceil_mode; without the output of indices',
     inputs: ['x'],
     types: numbers,
     check: (layer) => {
+      checkWindow(layer, poolKernel(layer));
       if (layer.outputs[1]) unsupported(layer.node, 'the output of indices', 'remove what reads the indices');
     },
     write: writeMaxPool,

@@ -2,8 +2,8 @@
 import { floatAttribute, floatsAttribute, intAttribute, stringAttribute } from '@sanderling/onnx';
 import { literal, loop, math, type Lines } from '../emit/c-text.ts';
 import { elementTypes, type ElementType, type Layer } from '../ir.ts';
-import { unsupported } from '../problems.ts';
-import { constantOf, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
+import { invalid, unsupported } from '../problems.ts';
+import { constantOf, expectDims, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 
 /** Sizes of a recurrent layer. */
 interface Sizes {
@@ -85,9 +85,31 @@ function activationsOf(desk: Desk, defaults: readonly string[]): readonly ((x: s
   });
 }
 
-function checkRecurrent(layer: Layer, defaults: readonly string[]): void {
+function checkShapes(layer: Layer, gates: number): void {
+  const { node } = layer;
+  for (const [index, rank] of [3, 3, 3].entries())
+    if (inputOf(layer, index).dims.length !== rank) invalid(node, `its input ${index} has no ${rank} dimensions`);
+  const { batch, input, hidden, directions, batchFirst } = sizesOf(layer);
+  const direction = stringAttribute(node, 'direction', 'forward');
+  const wanted = { forward: 1, reverse: 1, bidirectional: 2 }[direction];
+  if (wanted !== directions) invalid(node, `direction ${direction} does not go with ${directions} sets of weights`);
+  if (intAttribute(node, 'hidden_size', hidden) !== hidden) invalid(node, 'hidden_size is not that of the weights');
+  const state = batchFirst ? [batch, directions, hidden] : [directions, batch, hidden];
+  expectDims(layer, 1, [directions, gates * hidden, input]);
+  expectDims(layer, 2, [directions, gates * hidden, hidden]);
+  expectDims(layer, 3, [directions, 2 * gates * hidden]);
+  expectDims(layer, 5, state);
+  expectDims(layer, 6, state);
+  expectDims(layer, 7, [directions, 3 * hidden]);
+}
+
+function checkRecurrent(layer: Layer, cell: Cell): void {
+  const { defaults } = cell;
   const { node } = layer;
   const { steps } = sizesOf(layer);
+  checkShapes(layer, cell.gates);
+  const given = activationNames(layer, defaults).length;
+  if (given !== defaults.length * sizesOf(layer).directions) invalid(node, `${given} activations were given`);
   for (const name of activationNames(layer, defaults))
     if (!Object.hasOwn(activations, name))
       unsupported(node, `the activation ${name}`, `use one of ${Object.keys(activations).join(', ')}`);
@@ -124,7 +146,7 @@ interface CellWriter {
 
 /** sum += W[row]·x and R[row]·h; the row is gate · hidden + j. */
 const dot = (target: string, matrix: string, [row, vector, width]: readonly [string, string, number]): Lines =>
-  loop('k', width, [`${target} += ${matrix}[(${row}) * ${width} + k] * ${vector}[k];`]);
+  loop('k', width, [`${target} += ${matrix}[${row.includes(' ') ? `(${row})` : row} * ${width} + k] * ${vector}[k];`]);
 
 /** Wx + Rh + b of one gate. */
 function affine({ sizes, dtype, bias }: CellWriter, gate: number, name = 'sum'): Lines {
@@ -339,7 +361,8 @@ const recurrent = (cell: Cell, covers: string): OperatorRule => ({
   inputs: ['x', 'weights', 'recurrence', 'bias', 'lengths', 'initial_h', 'initial_c', 'peepholes'],
   required: 3,
   optionalOutputs: true,
-  check: (layer) => checkRecurrent(layer, cell.defaults),
+  mixed: [4],
+  check: (layer) => checkRecurrent(layer, cell),
   scratch: (layer) => scratchElements(layer, cell) * elementTypes[inputOf(layer, 0).dtype].bytes,
   work: (layer) => {
     const { steps, batch } = sizesOf(layer);

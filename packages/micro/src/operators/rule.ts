@@ -1,4 +1,5 @@
 // What a row of the operator table says, and what a rule has at hand while it writes.
+import { SanderlingError } from '@sanderling/kit';
 import { toNumbers } from '@sanderling/onnx';
 import type { Lines } from '../emit/c-text.ts';
 import { elementTypes, type ElementType, type Layer, type Value } from '../ir.ts';
@@ -31,6 +32,8 @@ export interface OperatorRule {
   readonly types?: readonly ElementType[];
   /** @default 0 */
   readonly typed?: number;
+  /** Inputs whose element type may be another than that of the input `typed`; constant ones may anyway. @default none */
+  readonly mixed?: readonly number[];
   /** Inputs that must be constant. @default none */
   readonly constants?: readonly number[];
   /** Whether the output has the input's elements in the same order: no code, no memory. @default never */
@@ -78,12 +81,36 @@ export function axisOf(layer: Layer, axis: number, rank: number): number {
 /** Strides of `dims` seen as a part of `wider` under broadcasting: 0 where an element repeats. */
 export function broadcastStrides(dims: readonly number[], wider: readonly number[]): readonly number[] {
   const strides = wider.map(() => 0);
+  const shift = wider.length - dims.length;
+  if (shift < 0 || dims.some((size, axis) => size !== 1 && size !== wider[axis + shift]))
+    throw new SanderlingError('INVALID_MODEL', `[${dims.join(', ')}] does not broadcast to [${wider.join(', ')}]`);
   let step = 1;
   for (let axis = dims.length - 1; axis >= 0; axis -= 1) {
     if (dims[axis] !== 1) strides[axis + wider.length - dims.length] = step;
     step *= dims[axis]!;
   }
   return strides;
+}
+
+/** Refuses an input of another shape; an absent one passes. */
+export function expectDims(layer: Layer, index: number, dims: readonly number[]): void {
+  const value = layer.inputs[index];
+  if (value && value.dims.join() !== dims.join())
+    invalid(layer.node, `its input ${index} is [${value.dims.join(', ')}] instead of [${dims.join(', ')}]`);
+}
+
+/** Refuses an attribute or list of the wrong length or with numbers below `least`. */
+export function expectList(
+  layer: Layer,
+  name: string,
+  list: readonly number[] | undefined,
+  [length, least]: readonly [number, number],
+): void {
+  if (
+    list &&
+    (list.length !== length || list.some((item) => !Number.isSafeInteger(item) || item < least || item > 2 ** 24))
+  )
+    invalid(layer.node, `${name} [${list.join(', ')}] should be ${length} integers of at least ${least}`);
 }
 
 export const productOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);

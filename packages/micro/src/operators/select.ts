@@ -1,10 +1,12 @@
 // Operators that pick elements by index or by rank. Indices computed at run time are kept inside the tensor.
 import { intAttribute } from '@sanderling/onnx';
 import { loop, nest, type Lines } from '../emit/c-text.ts';
-import { stridesOf } from '../ir.ts';
+import { stridesOf, type Layer } from '../ir.ts';
+import { invalid } from '../problems.ts';
 import {
   axisOf,
   constantOf,
+  expectDims,
   everything,
   inputOf,
   numbers,
@@ -104,6 +106,26 @@ function writeOneHot(desk: Desk): Lines {
   );
 }
 
+function checkIndices(layer: Layer): void {
+  const { dtype } = inputOf(layer, 1);
+  if (dtype !== 'int32' && dtype !== 'int64') invalid(layer.node, `its indices are ${dtype}`);
+}
+
+function checkGatherElements(layer: Layer): void {
+  checkIndices(layer);
+  const [x, indices] = [inputOf(layer, 0), inputOf(layer, 1)];
+  const axis = axisOf(layer, intAttribute(layer.node, 'axis', 0), x.dims.length);
+  const fits = indices.dims.every((size, at) => at === axis || size <= (x.dims[at] ?? 0));
+  if (indices.dims.length !== x.dims.length || !fits) invalid(layer.node, 'its indices do not fit its input');
+}
+
+function checkTopK(layer: Layer): void {
+  const { dims } = inputOf(layer, 0);
+  const k = constantOf(layer, 1)?.[0] ?? 0;
+  const size = dims[axisOf(layer, intAttribute(layer.node, 'axis', -1), dims.length)]!;
+  if (!(k >= 1 && k <= size)) invalid(layer.node, `it wants ${k} of ${size} elements`);
+}
+
 /** Selections. */
 export const selectOperators = {
   Gather: {
@@ -111,6 +133,8 @@ export const selectOperators = {
     inputs: ['x', 'indices'],
     required: 2,
     types: everything,
+    mixed: [1],
+    check: checkIndices,
     write: writeGather,
   },
   GatherElements: {
@@ -118,6 +142,8 @@ export const selectOperators = {
     inputs: ['x', 'indices'],
     required: 2,
     types: everything,
+    mixed: [1],
+    check: checkGatherElements,
     write: writeGatherElements,
   },
   OneHot: {
@@ -126,6 +152,8 @@ export const selectOperators = {
     required: 3,
     types: ['int32', 'int64', 'float32'],
     constants: [1],
+    mixed: [2],
+    check: (layer) => expectDims(layer, 2, [2]),
     write: writeOneHot,
   },
   TopK: {
@@ -135,6 +163,7 @@ export const selectOperators = {
     required: 2,
     types: numbers,
     constants: [1],
+    check: checkTopK,
     write: writeTopK,
   },
 } as const satisfies Record<string, OperatorRule>;

@@ -2,7 +2,8 @@
 import { intAttribute, intsAttribute, stringAttribute } from '@sanderling/onnx';
 import { indexText, loop, type Lines } from '../emit/c-text.ts';
 import { stridesOf, type Layer } from '../ir.ts';
-import { inputOf, outputOf } from './rule.ts';
+import { invalid } from '../problems.ts';
+import { expectList, inputOf, outputOf } from './rule.ts';
 
 /** A window over the spatial axes; sizes in elements. */
 export interface Window {
@@ -34,6 +35,20 @@ export function windowOf(layer: Layer, kernel: readonly number[]): Window {
     ? totals.map((total, i) => total - begins[i]!)
     : kernel.map((_, i) => (auto === 'VALID' ? 0 : pads[i + kernel.length]!));
   return { input, output, kernel, strides, dilations, begins, ends };
+}
+
+/** Refuses attributes that do not describe a window over the spatial axes. */
+export function checkWindow(layer: Layer, kernel: readonly number[]): void {
+  const { node } = layer;
+  const rank = inputOf(layer, 0).dims.length - 2;
+  if (rank < 1) invalid(node, 'its input has no spatial axes');
+  expectList(layer, 'the kernel', kernel, [rank, 1]);
+  expectList(layer, 'kernel_shape', intsAttribute(node, 'kernel_shape'), [rank, 1]);
+  expectList(layer, 'strides', intsAttribute(node, 'strides'), [rank, 1]);
+  expectList(layer, 'dilations', intsAttribute(node, 'dilations'), [rank, 1]);
+  expectList(layer, 'pads', intsAttribute(node, 'pads'), [2 * rank, 0]);
+  if (intsAttribute(node, 'kernel_shape', kernel).join() !== kernel.join())
+    invalid(node, 'kernel_shape is not that of the weights');
 }
 
 /** Names of the spatial axes in the code, last axis last. */
