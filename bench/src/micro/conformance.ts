@@ -99,7 +99,11 @@ async function outcome(one: Case, run: (call: Elements) => Promise<readonly Elem
     for (const { name, dtype } of face.outputs) {
       const want = one.outputs.get(name)!;
       if (!fits(out![name]!, typedData(want), dtype.startsWith('float')))
-        return `differs: ${name} is ${Array.from(out![name]!).slice(0, 6).join(' ')}, wanted ${Array.from(typedData(want)).slice(0, 6).join(' ')}`;
+        return `differs: ${name} is ${Array.from(out![name]! as ArrayLike<number>)
+          .slice(0, 6)
+          .join(' ')}, wanted ${Array.from(typedData(want) as ArrayLike<number>)
+          .slice(0, 6)
+          .join(' ')}`;
     }
     return 'pass';
   } catch (error) {

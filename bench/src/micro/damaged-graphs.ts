@@ -1,18 +1,21 @@
 // Models with one damaged node: each is refused with a coded error, or its code runs clean under AddressSanitizer and UndefinedBehaviorSanitizer.
 // Run: node bench/src/micro/damaged-graphs.ts [COUNT=2000] [FIRST SEED=1]
 import { writeFile } from 'node:fs/promises';
-import { SanderlingError } from '@sanderling/kit';
+import { createRandom, SanderlingError } from '@sanderling/kit';
 import { compileForHost, generateC, type Generated } from '@sanderling/micro';
 import { damagedModel, randomFloats } from '@sanderling/micro/testing';
-import { createRandom } from '@sanderling/kit';
 
 const [count, first] = [Number(process.argv[2] ?? 2000), Number(process.argv[3] ?? 1)];
 const codes = new Map<string, number>();
 const tally = (code: string): void => void codes.set(code, (codes.get(code) ?? 0) + 1);
 const problems: string[] = [];
-let batch: { seed: number; generated: Generated }[] = [];
+interface Made {
+  readonly seed: number;
+  readonly generated: Generated;
+}
+let waiting: Made[] = [];
 
-async function check(): Promise<void> {
+async function check(batch: readonly Made[]): Promise<void> {
   if (batch.length === 0) return;
   try {
     await using host = await compileForHost(
@@ -30,14 +33,17 @@ async function check(): Promise<void> {
       );
     }
   } catch (error) {
-    problems.push(`before seed ${batch.at(-1)!.seed}: does not compile: ${(error as Error).message.slice(0, 800)}`);
+    if (batch.length > 1) for (const one of batch) await check([one]);
+    else
+      problems.push(
+        `seed ${batch[0]!.seed}: does not compile: ${(error as Error).message.replaceAll('\n', ' ').slice(0, 500)}`,
+      );
   }
-  batch = [];
 }
 
 for (let seed = first; seed < first + count; seed += 1) {
   try {
-    batch.push({ seed, generated: await generateC(damagedModel(seed), { name: `d${seed}`, maxBytes: 2 ** 20 }) });
+    waiting.push({ seed, generated: await generateC(damagedModel(seed), { name: `d${seed}`, maxBytes: 2 ** 20 }) });
   } catch (error) {
     if (error instanceof SanderlingError && error.code !== 'INTERNAL') tally(`refused: ${error.code}`);
     else
@@ -48,9 +54,12 @@ for (let seed = first; seed < first + count; seed += 1) {
           .join(' ')}`,
       );
   }
-  if (batch.length === 60) await check();
+  if (waiting.length === 60) {
+    await check(waiting);
+    waiting = [];
+  }
 }
-await check();
+await check(waiting);
 const text = [
   `# ${count} damaged models`,
   '',

@@ -48,7 +48,7 @@ const sample: Readonly<Record<string, readonly string[]>> = {
   resize_upsample_scales_linear_align_corners: ['scales'],
   resize_downsample_scales_nearest: ['scales'],
   split_variable_parts_2d_opset18: ['split'],
-  tile: ['repeats'],
+  tile: ['y'],
 };
 
 describe.skipIf(!ready)('conformance models', () => {

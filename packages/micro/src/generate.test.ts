@@ -157,6 +157,25 @@ describe.skipIf(!compiler)('state', () => {
   });
 });
 
+describe.skipIf(!compiler)('a delay line', () => {
+  test('hands states on in step, and shows an input as it is', async () => {
+    const b = new GraphBuilder('delay');
+    const [x, one, two] = ['x', 'one', 'two'].map((name) => b.input(name, 'float32', [2]));
+    b.output('one_next', x!);
+    b.output('two_next', one!);
+    b.output('delayed', two!);
+    b.output('sum', b.op('Add', [b.op('Reshape', [two!, b.int64([2, 1])]), b.scalar(1)]));
+    const state = [
+      { input: 'one', output: 'one_next' },
+      { input: 'two', output: 'two_next' },
+    ];
+    await using host = await compileForHost(await generateC(b.model(), { name: 'delay', state }), { sanitize: true });
+    const out = await host.run([1, 2, 3, 4].map((value) => ({ x: Float32Array.of(value, -value) })));
+    expect(out.map(({ delayed }) => delayed![0])).toEqual([0, 0, 1, 2]);
+    expect(out.map(({ sum }) => sum![1])).toEqual([1, 1, 0, -1]);
+  });
+});
+
 describe.skipIf(!compiler)('the generated code', () => {
   test('tests itself: passes with the right outputs, names the vector that is wrong', async () => {
     const model = fixture('forecaster-gru');

@@ -72,7 +72,13 @@ function sized(name: string, fact: Fact | undefined): { dtype: string; dims: rea
       where: name,
       fix: 'use tensors only',
     });
-  if (fact?.shape?.every((dim) => typeof dim === 'number')) return { dtype: fact.dtype, dims: fact.shape };
+  if (fact?.shape?.every((dim) => typeof dim === 'number')) {
+    if (fact.shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0))
+      return { dtype: fact.dtype, dims: fact.shape };
+    throw new SanderlingError('INVALID_MODEL', `"${name}" has the impossible shape [${fact.shape.join(', ')}]`, {
+      where: name,
+    });
+  }
   throw new SanderlingError('UNSUPPORTED', `the size of "${name}" depends on what the model is fed`, {
     where: name,
     fix: 'fix symbolic dimensions with the options batch and sizes, or bind the input that it depends on',
@@ -120,6 +126,11 @@ function checkTypes(layer: Layer, { typed = 0, mixed = [], constants = [] }: Ope
 }
 
 function checkState({ input, next, initial }: { input: Value; next: Value; initial: Tensor | undefined }): void {
+  if (next.role === 'state' && next !== input)
+    throw new SanderlingError('UNSUPPORTED', `state: "${input.name}" becomes the input "${next.name}" itself`, {
+      where: input.name,
+      fix: 'put an Identity between them',
+    });
   const same = (a: { dtype: string; dims: readonly number[] }): boolean =>
     a.dtype === input.dtype && a.dims.join() === input.dims.join();
   if (!same(next) || (initial && !same(initial)))

@@ -69,7 +69,8 @@ function joinAlias(layer: Layer, drafts: Map<Value, Draft>): boolean {
   const [x, y] = [layer.inputs[0], layer.outputs[0]];
   if (!x || !y || x.dtype !== y.dtype || !operators[layer.operator]?.alias?.(layer)) return false;
   const [from, to] = [drafts.get(x)!, drafts.get(y)!];
-  if (to.home === 'output' && from.home !== 'temporary') return false;
+  // A state that is handed on must be read before any state is overwritten, so it is copied.
+  if (from.home === 'state' || (to.home === 'output' && from.home !== 'temporary')) return false;
   join(from, to, drafts);
   return true;
 }
