@@ -9,7 +9,8 @@ import { describe, expect, test } from 'vitest';
 import { compatibilityPage, compileForHost, generateC, hasCompiler, reportText, type Elements } from './index.ts';
 import { randomFloats, randomInputs, randomModel, referenceOutputs, worstDifference } from './testing.ts';
 
-const compiler = await hasCompiler();
+const [cc, cxx] = ['gcc', 'g++'] as const;
+const compiler = (await hasCompiler(cc)) && (await hasCompiler(cxx));
 if (!compiler) console.warn('packages/micro: no gcc on PATH, so no generated code is compiled or run here');
 
 const fixture = (name: string): Model => decodeModel(readFileSync(new URL(`./fixtures/${name}.onnx`, import.meta.url)));
@@ -211,15 +212,13 @@ int main() {
   return one[0] == two[0] && one[2] == two[2] ? 0 : 1; }`;
       writeFileSync(join(folder, 'main.cc'), main);
       execFileSync(
-        'gcc',
+        cc,
         ['-std=c99', '-Wall', '-Wextra', '-Wpedantic', '-Wconversion', '-Werror', '-c', 'forecaster.c'],
         { cwd: folder },
       );
-      execFileSync(
-        'g++',
-        ['-Wall', '-Wextra', '-Wpedantic', '-Werror', 'main.cc', 'forecaster.o', '-o', 'main', '-lm'],
-        { cwd: folder },
-      );
+      execFileSync(cxx, ['-Wall', '-Wextra', '-Wpedantic', '-Werror', 'main.cc', 'forecaster.o', '-o', 'main', '-lm'], {
+        cwd: folder,
+      });
       expect(execFileSync(join(folder, 'main')).length).toBe(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });

@@ -1,8 +1,9 @@
 // Operators that move elements without computing: all are loop nests over two tensors with different strides.
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute, toNumbers } from '@sanderling/onnx';
 import { block, literal, loop, nest, type Lines } from '../emit/c-text.ts';
-import { countOf, elementTypes, stridesOf, type Layer, type Value } from '../ir.ts';
+import { countOf, elementTypes, stridesOf } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
+import { checkPad, checkParts, checkSlice, checkTranspose, movesNothing, orderOf, padsOf } from './layout-checks.ts';
 import {
   axisOf,
   broadcastStrides,
@@ -34,64 +35,6 @@ const reshaping = (constants: readonly number[] = []): OperatorRule => ({
   },
   write: copyAll,
 });
-
-const orderOf = (layer: Layer): readonly number[] => {
-  const { dims } = inputOf(layer, 0);
-  return intsAttribute(layer.node, 'perm') ?? dims.map((_, axis) => dims.length - 1 - axis);
-};
-
-/** Whether only axes of size 1 move. */
-function movesNothing(layer: Layer): boolean {
-  const { dims } = inputOf(layer, 0);
-  const order = orderOf(layer).filter((axis) => dims[axis] !== 1);
-  return order.every((axis, i) => i === 0 || order[i - 1]! < axis);
-}
-
-function checkTranspose(layer: Layer): void {
-  const order = orderOf(layer);
-  const { dims } = inputOf(layer, 0);
-  const whole = order.length === dims.length && new Set(order).size === dims.length;
-  if (!whole || order.some((axis) => axis < 0 || axis >= dims.length))
-    invalid(layer.node, `perm [${order.join(', ')}] is no order of its axes`);
-}
-
-/** All inputs (or outputs) have the sizes of the whole but along the axis, where they add up. */
-function checkParts(layer: Layer, whole: Value, parts: readonly (Value | undefined)[]): void {
-  const axis = axisOf(layer, intAttribute(layer.node, 'axis', layer.operator === 'Concat' ? 1 : 0), whole.dims.length);
-  const sum = parts.reduce((total, part) => total + (part?.dims[axis] ?? 0), 0);
-  const others = (value: Value | undefined): string => String(value?.dims.map((size, at) => (at === axis ? '' : size)));
-  if (sum !== whole.dims[axis] || parts.some((part) => others(part) !== others(whole)))
-    invalid(layer.node, 'its parts do not make the whole');
-}
-
-/** Reads within its input: every slice starts and ends inside. */
-function checkSlice(layer: Layer): void {
-  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
-  const starts = constantOf(layer, 1) ?? intsAttribute(layer.node, 'starts', []);
-  const axes = constantOf(layer, 3) ?? intsAttribute(layer.node, 'axes') ?? starts.map((_, i) => i);
-  const steps = constantOf(layer, 4) ?? starts.map(() => 1);
-  if (axes.length !== starts.length || steps.length !== starts.length || steps.includes(0))
-    invalid(layer.node, 'starts, axes and steps do not go together');
-  const seen = new Set(axes.map((axis) => axisOf(layer, axis, x.dims.length)));
-  if (seen.size !== axes.length) invalid(layer.node, 'an axis is named twice');
-  for (const [i, given] of axes.entries()) {
-    const axis = axisOf(layer, given, x.dims.length);
-    const size = x.dims[axis]!;
-    const from = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
-    const start = Math.min(Math.max(from, 0), steps[i]! < 0 ? size - 1 : size);
-    const last = start + (out.dims[axis]! - 1) * steps[i]!;
-    if (last < 0 || last >= size) invalid(layer.node, `a slice reads place ${last} of ${size}`);
-  }
-}
-
-function checkPad(layer: Layer): void {
-  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
-  const mode = stringAttribute(layer.node, 'mode', 'constant');
-  if (!padModes.some((known) => known === mode)) unsupported(layer.node, `mode ${mode}`, `use ${padModes.join(', ')}`);
-  const { begins, ends } = padsOf(layer);
-  if (x.dims.some((size, axis) => size + begins[axis]! + ends[axis]! !== out.dims[axis]))
-    invalid(layer.node, 'pads do not give the size of its output');
-}
 
 function writeTranspose(desk: Desk): Lines {
   const { layer } = desk;
@@ -240,22 +183,6 @@ const blocks = (toSpace: boolean): OperatorRule => ({
     );
   },
 });
-
-const padModes = ['constant', 'reflect', 'edge', 'wrap'] as const;
-
-/** Pads at begin and end of every axis. */
-function padsOf(layer: Layer): { begins: readonly number[]; ends: readonly number[] } {
-  const rank = inputOf(layer, 0).dims.length;
-  const pads = constantOf(layer, 1) ?? intsAttribute(layer.node, 'pads', []);
-  const axes = constantOf(layer, 3) ?? Array.from({ length: rank }, (_, i) => i);
-  const [begins, ends] = [Array.from({ length: rank }, () => 0), Array.from({ length: rank }, () => 0)];
-  for (const [i, given] of axes.entries()) {
-    const axis = axisOf(layer, given, rank);
-    begins[axis] = pads[i] ?? 0;
-    ends[axis] = pads[i + axes.length] ?? 0;
-  }
-  return { begins, ends };
-}
 
 /** Which input place an output place of one axis reads, by a table; −1 for the constant. */
 function padSource(place: number, size: number, mode: string): number {
