@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SanderlingError } from '@sanderling/kit';
+import { SanderlingError, systemClock } from '@sanderling/kit';
 import { HubClient, localTarget, type ProjectSpec } from '@sanderling/wire';
 import { paces, Player, type Playback } from './playback.ts';
 import { startProgram, type Program } from './processes.ts';
@@ -39,6 +39,8 @@ export interface LoopResult {
 const calmEnough = 400;
 /** Settled forecasts after which a new release that is not better is called a failure. */
 const patience = 4000;
+/** Between two looks at what has arrived, milliseconds. */
+const arrivalPollMs = 50;
 /** Between two pictures, milliseconds. */
 const frameMs = 100;
 
@@ -72,8 +74,6 @@ class LiveLoop implements AsyncDisposable {
   #story: Story;
   #device = '';
   #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
-  #stored = 0;
-  #waiting = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -89,7 +89,7 @@ class LiveLoop implements AsyncDisposable {
       const player = await this.#startAgent(hub, url);
       this.#tell({ kind: 'started' });
       void this.#followEvents(hub);
-      await this.#collectPast(player);
+      await this.#collectPast(player, hub);
       await hub.train(this.#options.project.name);
       const result = (): LoopResult => ({ story: this.#story, url, keyFile, device: this.#device });
       await this.#guard(this.#live(player, result));
@@ -138,7 +138,7 @@ class LiveLoop implements AsyncDisposable {
     ];
     this.#device = await this.#start<string>('@sanderling/agent/bin', args, (line, resolve) => {
       if (line['type'] === 'enrolled') resolve(String(line['device']));
-      this.#hear(line as unknown as AgentLine);
+      this.#tell({ kind: 'agent', line: line as unknown as AgentLine });
     });
     const input = this.#programs.at(-1)!.child.stdin!;
     return new Player(this.#options.playback.readings, async (text) => {
@@ -158,12 +158,6 @@ class LiveLoop implements AsyncDisposable {
     return await this.#guard(ready.promise);
   }
 
-  #hear(line: AgentLine & { readonly readings?: number; readonly waiting?: number }): void {
-    if (line.type === 'stored') this.#stored = line.readings ?? this.#stored;
-    if (line.type === 'delivered' || line.type === 'started') this.#waiting = line.waiting ?? 0;
-    this.#tell({ kind: 'agent', line });
-  }
-
   async #followEvents(hub: HubClient): Promise<void> {
     try {
       for await (const event of hub.followEvents({ project: this.#options.project.name }, this.#signal))
@@ -173,11 +167,13 @@ class LiveLoop implements AsyncDisposable {
     }
   }
 
-  /** Plays the past and waits until the hub has acknowledged all of it. */
-  async #collectPast(player: Player): Promise<void> {
-    const { past } = this.#options.playback;
-    await this.#guard(player.rush(past, this.#signal, (readings) => this.#tell({ kind: 'played', readings })));
-    await this.#guard(this.#until(() => this.#stored >= player.played && this.#waiting === 0));
+  /** Plays the past and waits until the hub has all of it. */
+  async #collectPast(player: Player, hub: HubClient): Promise<void> {
+    const { playback, project } = this.#options;
+    await this.#guard(player.rush(playback.past, this.#signal, (readings) => this.#tell({ kind: 'played', readings })));
+    while ((await this.#guard(hub.readingSpan(project.name))).count < player.played) {
+      await this.#guard(systemClock.sleep(arrivalPollMs, this.#signal));
+    }
     this.#tell({ kind: 'collected', readings: player.played });
   }
 

@@ -115,6 +115,13 @@ export class HubClient {
     return this.#json('GET', `/projects/${project}/readings`, { query: { ...query } });
   }
 
+  /** How many readings there are, and from when to when. */
+  readingSpan(
+    project: string,
+  ): Promise<{ readonly count: number; readonly firstTime: number | null; readonly lastTime: number | null }> {
+    return this.#json('GET', `/projects/${project}/readings/span`);
+  }
+
   createDataset(project: string): Promise<Dataset> {
     return this.#json('POST', `/projects/${project}/datasets`, { body: {} });
   }

@@ -62,18 +62,13 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
-  const seed = number(flags.seed, 'seed');
   const playback =
     flags.csv === undefined
-      ? simulatedPlayback(seed, roomChange(flags.change))
+      ? simulatedPlayback(number(flags.seed, 'seed'), roomChange(flags.change))
       : await filePlayback(flags.csv, columns(flags));
   const folder = await prepareFolder(flags.data);
   const result = await runLoop({
-    project: {
-      ...project,
-      search: { ...project.search, seed },
-      gates: gates(number(flags.margin ?? (flags.csv === undefined ? '10' : '1'), 'margin')),
-    },
+    project: adapted(flags, playback.fresh),
     playback,
     folder,
     port: number(flags.port, 'port'),
@@ -87,9 +82,15 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   else if (flags.once) console.log(describeResult(result, playback.unit));
 }
 
-/** The project's gates, with this margin over the baselines. */
-function gates(byPercent: number): typeof project.gates {
-  return project.gates.map((gate) => (gate.gate === 'beats-baseline' ? { ...gate, byPercent } : gate));
+/** The project with what the command line says of it: seed, margin over the baselines, readings to gather after an alarm. */
+function adapted(flags: Flags, fresh: number): typeof project {
+  const byPercent = number(flags.margin ?? (flags.csv === undefined ? '10' : '1'), 'margin');
+  return {
+    ...project,
+    search: { ...project.search, seed: number(flags.seed, 'seed') },
+    gates: project.gates.map((gate) => (gate.gate === 'beats-baseline' ? { ...gate, byPercent } : gate)),
+    automations: project.automations.map((automation) => ({ ...automation, collect: { readings: fresh } })),
+  };
 }
 
 function readFlags(args: readonly string[]) {

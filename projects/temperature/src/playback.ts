@@ -9,16 +9,19 @@ import { RoomSimulation } from './room.ts';
 
 /** Readings that the simulated room has already sent before the first training: six weeks at ten minutes. */
 const simulatedPast = 6000;
+/** Readings to gather after an alarm: a week. */
+const simulatedFresh = 1000;
 /** The simulation begins in early winter: six weeks of heating days lie behind the device, and more before it. */
 const simulatedStart = Date.UTC(2025, 10, 20);
 
-/** A simulated room that changes on request. */
-export function simulatedPlayback(seed: number, change: RoomChange): Playback {
+/** A simulated room that changes on request. `fresh`: readings to gather after an alarm. */
+export function simulatedPlayback(seed: number, change: RoomChange): Playback & { readonly fresh: number } {
   const room = new RoomSimulation({ seed, start: simulatedStart });
   return {
     title: `a simulated room (seed ${seed})`,
     unit: '°C',
     past: simulatedPast,
+    fresh: simulatedFresh,
     readings: room,
     change: () => {
       room.change(change);
@@ -28,7 +31,7 @@ export function simulatedPlayback(seed: number, change: RoomChange): Playback {
 }
 
 /** How much of a file the device has collected before the first training; the rest it lives through. */
-const filePast = 0.7;
+const filePast = 0.85;
 /** Fewest readings with which the loop can close. */
 const fewest = 1500;
 /** Most readings that are played; of a longer file the newest. */
@@ -47,7 +50,7 @@ export interface FileColumns {
  * They seldom hold a change at the right moment, so `change()` adds one openly: from then on an unseen heat source swings the readings
  * up and down, several times the size of their usual movement.
  */
-export async function filePlayback(file: string, columns: FileColumns): Promise<Playback> {
+export async function filePlayback(file: string, columns: FileColumns): Promise<Playback & { readonly fresh: number }> {
   const readings = await readFile(file, columns);
   const swing = swingOf(readings);
   let changedAt: number | undefined;
@@ -65,6 +68,7 @@ export async function filePlayback(file: string, columns: FileColumns): Promise<
     unit: '°',
     past: Math.floor(readings.length * filePast),
     patience: { calm: 100, settled: 60 },
+    fresh: freshOf(readings),
     readings: played,
     change: () => {
       changedAt = latest;
@@ -85,13 +89,28 @@ function* endless(readings: readonly Reading[], now: number): Generator<Reading,
   for (let shift = -early; ; shift += lap) for (const { time, value } of readings) yield { time: time + shift, value };
 }
 
+/** Usual time from reading to reading, milliseconds. */
+function distanceOf(readings: readonly Reading[]): number {
+  return median(differences(readings.map(({ time }) => time)).filter((distance) => distance > 0));
+}
+
+/** Readings to gather after an alarm: a forecaster of dense readings works on ten-minute means, and three hundred of these are enough to learn a change. */
+function freshOf(readings: readonly Reading[]): number {
+  return Math.round(Math.min(5000, Math.max(1000, (300 * 600_000) / distanceOf(readings))));
+}
+
+/** The fastest that the added swing may be: several means long, whatever the readings' distance. */
+const shortestSwingMs = 5_400_000;
+
 /** A change that no model of these readings has seen: its size from theirs, its period from their distance. */
 function swingOf(readings: readonly Reading[]): { readonly size: number; readonly periodMs: number } {
   const steps = differences(readings.map(({ value }) => value)).map(Math.abs);
-  const distances = differences(readings.map(({ time }) => time)).filter((distance) => distance > 0);
   const values = readings.map(({ value }) => value).sort((a, b) => a - b);
   const spread = values[Math.floor(values.length * 0.9)]! - values[Math.floor(values.length * 0.1)]!;
-  return { size: Math.max(4 * median(steps), spread / 4), periodMs: Math.max(10 * median(distances), 3_600_000) };
+  return {
+    size: Math.max(8 * median(steps), spread / 2),
+    periodMs: Math.max(10 * distanceOf(readings), shortestSwingMs),
+  };
 }
 
 function differences(values: readonly number[]): number[] {
