@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SanderlingError, systemClock } from '@sanderling/kit';
+import { SanderlingError, systemClock, toSanderlingError } from '@sanderling/kit';
 import { HubClient, localTarget, type ProjectSpec } from '@sanderling/wire';
 import { paces, Player, type Playback } from './playback.ts';
 import { startProgram, type Program } from './processes.ts';
@@ -39,6 +39,9 @@ export interface LoopResult {
 const calmEnough = 400;
 /** Settled forecasts after which a new release that is not better is called a failure. */
 const patience = 4000;
+/** Tries of the first training, and how many more readings each next one has, as a share of the past. */
+const mostTries = 5;
+const moreReadings = 0.15;
 /** Between two looks at what has arrived, milliseconds. */
 const arrivalPollMs = 50;
 /** Between two pictures, milliseconds. */
@@ -73,6 +76,10 @@ class LiveLoop implements AsyncDisposable {
   readonly #signal: AbortSignal;
   #story: Story;
   #device = '';
+  #tries = 1;
+  /** Readings played at which the first training is tried again. */
+  #trainAt: number | undefined;
+  #failure: SanderlingError | undefined;
   #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(options: LoopOptions) {
@@ -92,7 +99,7 @@ class LiveLoop implements AsyncDisposable {
       await this.#collectPast(player, hub);
       await hub.train(this.#options.project.name);
       const result = (): LoopResult => ({ story: this.#story, url, keyFile, device: this.#device });
-      await this.#guard(this.#live(player, result));
+      await this.#guard(this.#live(player, hub, result));
       return result();
     } finally {
       clearInterval(frames);
@@ -177,7 +184,7 @@ class LiveLoop implements AsyncDisposable {
     this.#tell({ kind: 'collected', readings: player.played });
   }
 
-  async #live(player: Player, result: () => LoopResult): Promise<void> {
+  async #live(player: Player, hub: HubClient, result: () => LoopResult): Promise<void> {
     let closed = false;
     const speed = this.#options.speed ?? 1;
     await player.play(
@@ -186,7 +193,7 @@ class LiveLoop implements AsyncDisposable {
       () => {
         this.#tell({ kind: 'played', readings: player.played });
         if (this.#isChangeDue()) this.#tell({ kind: 'changed', what: this.#options.playback.change() });
-        if (this.#story.ended !== null) throw new SanderlingError('GATE_FAILED', this.#story.ended);
+        this.#trainAgain(player, hub);
         if (this.#story.stage === 'recover' && this.#story.renewed.count > patience) throw notBetter(this.#story);
         if (this.#story.stage !== 'done' || closed) return;
         closed = true;
@@ -199,6 +206,21 @@ class LiveLoop implements AsyncDisposable {
     if (!this.#options.once) await this.#until(() => this.#signal.aborted);
   }
 
+  /** A first training that a gate stopped is tried again with more readings, as one would. @throws GATE_FAILED after the last try */
+  #trainAgain(player: Player, hub: HubClient): void {
+    const { playback, project } = this.#options;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#story.ended !== null) {
+      if (this.#tries === mostTries) throw new SanderlingError('GATE_FAILED', this.#story.ended);
+      this.#tries++;
+      this.#trainAt = player.played + Math.ceil(playback.past * moreReadings);
+      this.#tell({ kind: 'again' });
+    }
+    if (this.#trainAt === undefined || player.played < this.#trainAt) return;
+    this.#trainAt = undefined;
+    hub.train(project.name).catch((error: unknown) => (this.#failure = toSanderlingError(error)));
+  }
+
   /** After enough calm; while the hub learns again because of an earlier alarm, only after much of it. */
   #isChangeDue(): boolean {
     const { stage, calm, relearning } = this.#story;
@@ -207,7 +229,8 @@ class LiveLoop implements AsyncDisposable {
   }
 
   #pace(): number {
-    if (this.#story.stage === 'retrain' && this.#story.step === null) return paces.gathering;
+    if (this.#trainAt !== undefined || (this.#story.stage === 'retrain' && this.#story.step === null))
+      return paces.gathering;
     return stagePaces[this.#story.stage];
   }
 

@@ -39,6 +39,7 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'agent'; readonly line: AgentLine }
   | { readonly kind: 'hub'; readonly event: Pick<HubEvent, 'type' | 'subject' | 'data'> }
   | { readonly kind: 'started' }
+  | { readonly kind: 'again' }
   | { readonly kind: 'played'; readonly readings: number }
   | { readonly kind: 'collected'; readonly readings: number }
   | { readonly kind: 'changed'; readonly what: string }
@@ -68,7 +69,7 @@ export interface Story {
   readonly search: SearchProgress | null;
   readonly gates: readonly string[];
   readonly trouble: readonly string[];
-  /** Why the first training came to nothing, when it did: the loop cannot close. */
+  /** Why the first training came to nothing, when it did: it wants more readings. */
   readonly ended: string | null;
   readonly release: string | null;
   readonly update: string | null;
@@ -139,6 +140,8 @@ export function tell(story: Story, happening: Happening): Story {
   switch (happening.kind) {
     case 'started':
       return enter(story, 'collect', happening.at);
+    case 'again':
+      return { ...story, ended: null };
     case 'played':
       return { ...story, readings: happening.readings };
     case 'collected':
