@@ -1,4 +1,4 @@
 // The live loop: run a whole project in front of somebody's eyes.
-export { here, runLoop, type LoopOptions, type LoopResult } from './loop.ts';
+export { runLoop, type LoopOptions, type LoopResult } from './loop.ts';
 export type { Playback } from './playback.ts';
 export { describeResult, summaryOf } from './summary.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError, systemClock, toSanderlingError } from '@sanderling/kit';
-import { HubClient, localTarget, type ProjectSpec } from '@sanderling/wire';
+import { HubClient, type ProjectSpec } from '@sanderling/wire';
 import { paces, Player, type Playback } from './playback.ts';
 import { startProgram, type Program } from './processes.ts';
 import { beginning, tell, type AgentLine, type Happening, type Story } from './story.ts';
@@ -80,7 +80,6 @@ class LiveLoop implements AsyncDisposable {
   /** Readings played at which the first training is tried again. */
   #trainAt: number | undefined;
   #failure: SanderlingError | undefined;
-  #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -203,7 +202,7 @@ class LiveLoop implements AsyncDisposable {
     );
     if (this.#options.signal.aborted) throw new SanderlingError('CANCELLED', 'stopped');
     if (!closed) throw tooShort(this.#story, player.played);
-    if (!this.#options.once) await this.#until(() => this.#signal.aborted);
+    if (!this.#options.once && !this.#signal.aborted) await once(this.#signal, 'abort');
   }
 
   /** A first training that a gate stopped is tried again with more readings, as one would. @throws GATE_FAILED after the last try */
@@ -236,14 +235,6 @@ class LiveLoop implements AsyncDisposable {
 
   #tell(happening: Happening extends infer H ? (H extends unknown ? Omit<H, 'at'> : never) : never): void {
     this.#story = tell(this.#story, { ...happening, at: performance.now() - this.#began });
-    const due = this.#waiters.filter((waiter) => waiter.when());
-    this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter));
-    for (const waiter of due) waiter.resolve();
-  }
-
-  #until(when: () => boolean): Promise<void> {
-    if (when()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ when, resolve }));
   }
 
   /** The work, unless a process dies or the caller gives up first. */
@@ -264,9 +255,6 @@ class LiveLoop implements AsyncDisposable {
     });
   }
 }
-
-/** The target of this machine's agent, for projects that want to run here. */
-export const here = localTarget();
 
 function notBetter(story: Story): SanderlingError {
   return new SanderlingError(

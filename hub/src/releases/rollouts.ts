@@ -1,6 +1,13 @@
 // Roll-outs at work: what devices report drives their plans, and plans tell devices what to run. Everything is in the database; a restarted hub goes on.
 import { newId, SanderlingError, type Clock, type Digest } from '@sanderling/kit';
-import type { Device, HubEvent, ProjectSpec, Release, Rollout, UpdateStage } from '@sanderling/wire';
+import {
+  updateStages,
+  type Device,
+  type HubEvent,
+  type ProjectSpec,
+  type Release,
+  type Rollout,
+} from '@sanderling/wire';
 import type { Kysely } from 'kysely';
 import type { EventLog } from '../events/index.ts';
 import type { Registry } from '../models/index.ts';
@@ -298,20 +305,8 @@ export class Rollouts {
   }
 }
 
-const stages: readonly UpdateStage[] = [
-  'idle',
-  'downloading',
-  'verifying',
-  'testing',
-  'switching',
-  'probation',
-  'active',
-  'rolled-back',
-  'refused',
-];
-
 function observationOf(data: HubEvent['data']): Parameters<typeof observe>[2] {
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-  const stage = stages.find((known) => known === data['stage']) ?? 'idle';
+  const stage = updateStages.find((known) => known === data['stage']) ?? 'idle';
   return { release: text(data['release']), stage, reason: text(data['reason']), active: text(data['active']) };
 }
