@@ -169,7 +169,7 @@ class LiveLoop implements AsyncDisposable {
       for await (const event of hub.followEvents({ project: this.#options.project.name }, this.#signal))
         this.#tell({ kind: 'hub', event });
     } catch (error) {
-      if (!this.#signal.aborted) this.#over.abort(error);
+      if (!this.#signal.aborted) this.#failure = toSanderlingError(error);
     }
   }
 
