@@ -48,8 +48,10 @@ function config(change: object = {}): string {
 async function stopped(signal: NodeJS.Signals, args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env, stdio: 'ignore', detached: true });
   const ended = once(child, 'exit');
-  while (!existsSync(join(folder, 'out', 'results.jsonl')) && child.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  // The file is there before its first line is: a kill between the two rightly leaves nothing to go on from.
+  const results = join(folder, 'out', 'results.jsonl');
+  const written = () => existsSync(results) && readFileSync(results, 'utf8').includes('\n');
+  while (!written() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 10));
   // To the whole group, as Ctrl-C in a terminal does.
   process.kill(signal === 'SIGINT' ? -(child.pid as number) : (child.pid as number), signal);
   await ended;
