@@ -10,7 +10,7 @@ export const mayImport = {
   'packages/metrics': ['packages/kit'],
   'packages/drift': ['packages/kit', 'packages/onnx'],
   'packages/train': ['packages/kit', 'packages/onnx'],
-  'packages/micro': ['packages/kit', 'packages/onnx'],
+  'packages/micro': ['packages/kit', 'packages/wire', 'packages/onnx', 'packages/series', 'packages/drift'],
   hub: [
     'packages/kit',
     'packages/wire',
@@ -20,6 +20,7 @@ export const mayImport = {
     'packages/search',
     'packages/metrics',
     'packages/drift',
+    'packages/micro',
   ],
   agent: ['packages/kit', 'packages/wire', 'packages/onnx', 'packages/series', 'packages/drift'],
   cli: [
@@ -31,10 +32,11 @@ export const mayImport = {
     'packages/metrics',
     'packages/drift',
     'packages/train',
+    'packages/micro',
     'hub',
     'agent',
   ],
-  'projects/temperature': ['packages/kit', 'packages/wire', 'packages/series', 'cli'],
+  'projects/temperature': ['packages/kit', 'packages/wire', 'packages/series', 'packages/micro', 'cli'],
   bench: [
     'packages/kit',
     'packages/wire',
@@ -55,6 +57,7 @@ export const mayImport = {
     'packages/wire',
     'packages/onnx',
     'packages/series',
+    'packages/micro',
     'hub',
     'agent',
     'cli',
