@@ -2,6 +2,15 @@
 export { compatibilityPage } from './compatibility.ts';
 export type { CInterface, Port } from './emit/interface.ts';
 export { generateC, type Generated } from './generate.ts';
+export {
+  imageHeaderBytes,
+  readImage,
+  sealImage,
+  type Image,
+  type ImageBoard,
+  type ImageFields,
+  type ImageHeader,
+} from './image/image.ts';
 export { compileForHost, hasCompiler, strictFlags, type HostOptions, type HostProgram } from './host.ts';
 export {
   elementTypes,

@@ -38,7 +38,7 @@ void board_reset(void) __attribute__((noreturn));
 /* Ends the emulator with an exit status (semihosting); on silicon it stops. */
 void board_exit(int status) __attribute__((noreturn));
 
-/* Why the board started: true if the watchdog bit since the last power-on is set… see watchdog_bit(). The watchdog restarts the board unless it is fed in time. */
+/* The watchdog restarts the board unless it is fed at least every `milliseconds`. Once started it runs until a reset. */
 void watchdog_start(uint32_t milliseconds);
 void watchdog_feed(void);
 
