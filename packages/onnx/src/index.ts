@@ -61,7 +61,14 @@ export {
   type Ranges,
 } from './quantise/calibrate.ts';
 export type { RangeMethod } from './quantise/histogram.ts';
-export { planQuantisation, type PlanOptions, type QuantisationPlan, type WeightPlan } from './quantise/plan.ts';
+export {
+  planQuantisation,
+  type HiddenPlan,
+  type Kernels,
+  type PlanOptions,
+  type QuantisationPlan,
+  type WeightPlan,
+} from './quantise/plan.ts';
 export { activationParameters, quantise, type QuantiseOptions } from './quantise/quantise.ts';
 export { quantisationNoise, type LayerNoise } from './quantise/report.ts';
 export { SessionCache, type Lease, type SessionCacheOptions } from './run/session-cache.ts';

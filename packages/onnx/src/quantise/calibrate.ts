@@ -1,9 +1,10 @@
 // Ranges of activations from sample inputs: the float model is run with the values in question as outputs.
 import { SanderlingError } from '@sanderling/kit';
 import { inferModel } from '../infer/infer.ts';
-import type { Model } from '../ir.ts';
+import type { Model, Node } from '../ir.ts';
+import { namesFor } from '../rename.ts';
 import { openSession, type Feeds } from '../run/session.ts';
-import { planQuantisation, type PlanOptions } from './plan.ts';
+import { outputName, planQuantisation, type HiddenPlan, type PlanOptions } from './plan.ts';
 import { chosenRange, Histogram, type RangeMethod } from './histogram.ts';
 
 /** The least and largest value that a tensor takes. */
@@ -35,7 +36,10 @@ export async function calibrate(
   options: CalibrationOptions = {},
 ): Promise<Ranges> {
   const { method = 'minmax', signal } = options;
-  const opened = withOutputs(model, [...planQuantisation(model.graph, options).activations]);
+  const { activations, hidden } = planQuantisation(model.graph, options);
+  const probed = withSequences(model, hidden);
+  const opened = withOutputs(probed.model, [...activations, ...probed.added]);
+  if (opened.names.length === 0) return new Map();
   await using session = await openSession(opened.model, { optimisation: 'disabled', ...(signal ? { signal } : {}) });
   const each = async (see: (name: string, values: Float32Array) => void): Promise<void> => {
     const samples = typeof data === 'function' ? data() : data;
@@ -46,12 +50,32 @@ export async function calibrate(
   };
   const seen = new Map<string, Range>();
   await each((name, values) => seen.set(name, widened(name, seen.get(name), values)));
-  if (opened.names.length > 0 && seen.size === 0)
-    throw new SanderlingError('TOO_LITTLE_DATA', 'calibration needs at least one sample');
+  if (seen.size === 0) throw new SanderlingError('TOO_LITTLE_DATA', 'calibration needs at least one sample');
   if (method === 'minmax') return seen;
   const histograms = new Map(Array.from(seen, ([name, range]) => [name, new Histogram(range)]));
   await each((name, values) => histograms.get(name)!.add(values));
   return new Map(Array.from(histograms, ([name, histogram]) => [name, chosenRange(histogram, method)]));
+}
+
+/** The last state alone does not tell what the states before it were, so nodes that do not give their sequence of states get to. */
+function withSequences(model: Model, hidden: readonly HiddenPlan[]): { model: Model; added: readonly string[] } {
+  const fresh = namesFor(model.graph);
+  const names = new Map(
+    hidden
+      .filter(({ node }) => (node.outputs[0] ?? '') === '')
+      .map(({ node }) => [node, fresh(sequenceName(node))] as const),
+  );
+  if (names.size === 0) return { model, added: [] };
+  const nodes = model.graph.nodes.map((node) => {
+    const name = names.get(node);
+    return name === undefined ? node : { ...node, outputs: [name, ...node.outputs.slice(1)] };
+  });
+  return { model: { ...model, graph: { ...model.graph, nodes } }, added: [...names.values()] };
+}
+
+/** The name under which the states of a node that gives only its last are measured. */
+export function sequenceName(node: Node): string {
+  return `${outputName(node)}.sequence`;
 }
 
 /** The model with more outputs: those float32 values among the wanted. */

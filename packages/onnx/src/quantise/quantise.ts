@@ -1,16 +1,33 @@
 // Static 8-bit quantisation: QuantizeLinear/DequantizeLinear pairs around activations, integer weights and biases behind DequantizeLinear.
 // Weights are symmetric per output channel, activations asymmetric; a bias has scale (input scale × weight scale). This is what ONNX Runtime turns into
 // integer kernels, and the contract of TFLite's int8 specification where activations are int8.
+//
+// GRU and LSTM (kernels: 'micro'), a form that ONNX Runtime runs in float and integer kernels can recognise:
+//   X           QuantizeLinear → DequantizeLinear, one scale and zero point
+//   W, R        int8 initializer of the same shape [directions, gates · hidden, …] → DequantizeLinear with axis = 1: a scale per gate row, zero point 0;
+//               the two directions share the scales of a row (perChannel: false: one scale for all)
+//   B, P        bias and peepholes stay float32: their scales would be those of W·x and of R·h, which differ
+//   Y, Y_h,     QuantizeLinear → DequantizeLinear with one scale and zero point for all of them, from the states of every step; they are the hidden
+//   initial_h   state's. An initial_h that is constant stays a float constant; one that is absent is zero
+//   Y_c,        the cell of an LSTM stays float32
+//   initial_c
 import { SanderlingError } from '@sanderling/kit';
 import { elementCount, type Graph, type Model, type Node, type Tensor } from '../ir.ts';
 import { pruneDead } from '../passes/prune.ts';
 import { namesFor } from '../rename.ts';
 import { float32Data, tensorOf } from '../tensor.ts';
-import type { Range, Ranges } from './calibrate.ts';
-import { planQuantisation, rangeKeepers, type PlanOptions, type WeightPlan } from './plan.ts';
+import { sequenceName, type Range, type Ranges } from './calibrate.ts';
+import {
+  outputName,
+  planQuantisation,
+  rangeKeepers,
+  type HiddenPlan,
+  type PlanOptions,
+  type WeightPlan,
+} from './plan.ts';
 
 export interface QuantiseOptions extends PlanOptions {
-  /** Type of activations. 'uint8' is fast on x86; 'int8' is what microcontrollers want. @default 'uint8' */
+  /** Type of activations. 'uint8' is fast on x86; 'int8' is what microcontrollers want. @default 'uint8', with kernels 'micro' 'int8' */
   readonly activations?: 'uint8' | 'int8';
   /** One scale for each output channel of weights, not one for all. @default true */
   readonly perChannel?: boolean;
@@ -52,18 +69,18 @@ class Quantiser {
   readonly #type: 'uint8' | 'int8';
   readonly #perChannel: boolean;
   readonly #parameters = new Map<string, Parameters>();
-  readonly #weights: ReadonlyMap<Node, WeightPlan>;
+  readonly #weights: ReadonlyMap<Node, readonly WeightPlan[]>;
   readonly #initializers: Map<string, Tensor>;
   readonly #fresh: (wanted: string) => string;
 
   constructor(graph: Graph, ranges: Ranges, options: QuantiseOptions) {
-    const { activations, weights } = planQuantisation(graph, options);
+    const { activations, weights, hidden } = planQuantisation(graph, options);
     this.#graph = graph;
-    this.#type = options.activations ?? 'uint8';
+    this.#type = options.activations ?? (options.kernels === 'micro' ? 'int8' : 'uint8');
     this.#perChannel = options.perChannel ?? true;
     this.#initializers = new Map(graph.initializers);
     this.#fresh = namesFor(graph);
-    this.#weights = new Map(weights.map((plan) => [plan.node, plan]));
+    this.#weights = Map.groupBy(weights, ({ node }) => node);
     for (const name of activations) {
       const range = ranges.get(name);
       if (range) this.#parameters.set(name, activationParameters(range, this.#type));
@@ -73,7 +90,10 @@ class Quantiser {
         fix: 'calibrate the same model first',
       });
     this.#fixRanges();
+    // Once for what only moves a hidden state on, and again since an initial state may be such a value itself.
+    for (const plan of hidden) this.#shareHidden(plan, ranges);
     this.#shareRanges();
+    for (const plan of hidden) this.#shareHidden(plan, ranges);
   }
 
   graph(): Graph {
@@ -83,12 +103,28 @@ class Quantiser {
     return { ...this.#graph, nodes: [...inputs, ...nodes], initializers: this.#initializers, valueInfo };
   }
 
-  /** Softmax and Sigmoid give 0…1 in steps of 1/256, whatever was seen: ONNX Runtime's integer Softmax is wrong for other scales, and TFLite asks for it. */
+  /**
+   * Softmax and Sigmoid give 0…1 in steps of 1/256, whatever was seen: ONNX Runtime's integer Softmax is wrong for other scales, and TFLite asks for it;
+   * it asks for −1…1 in steps of 1/128 of Tanh.
+   */
   #fixRanges(): void {
-    const zeroPoint = this.#type === 'uint8' ? 0 : -128;
-    for (const { opType, outputs } of this.#graph.nodes)
-      if ((opType === 'Softmax' || opType === 'Sigmoid') && this.#parameters.has(outputs[0]!))
-        this.#parameters.set(outputs[0]!, { scale: 1 / 256, zeroPoint });
+    const lowest = this.#type === 'uint8' ? 0 : -128;
+    for (const { opType, outputs } of this.#graph.nodes) {
+      const name = outputs[0] ?? '';
+      if (!this.#parameters.has(name)) continue;
+      if (opType === 'Softmax' || opType === 'Sigmoid')
+        this.#parameters.set(name, { scale: 1 / 256, zeroPoint: lowest });
+      if (opType === 'Tanh') this.#parameters.set(name, { scale: 1 / 128, zeroPoint: lowest + 128 });
+    }
+  }
+
+  /** The hidden state has one scale, wide enough for all the values that show it. */
+  #shareHidden({ node, values }: HiddenPlan, ranges: Ranges): void {
+    const seen = [...values, sequenceName(node)].flatMap((name) => ranges.get(name) ?? []);
+    if (seen.length === 0) return;
+    const min = Math.min(...seen.map((range) => range.min));
+    const max = Math.max(...seen.map((range) => range.max));
+    for (const name of values) this.#parameters.set(name, activationParameters({ min, max }, this.#type));
   }
 
   /** An operator that only moves values must have the same parameters before and after. */
@@ -101,11 +137,12 @@ class Quantiser {
   }
 
   #rewritten(node: Node): readonly Node[] {
-    const plan = this.#weights.get(node);
-    const input = this.#parameters.get(node.inputs[0]!);
-    const constants: Constants = plan && input ? this.#constants(plan, input) : { nodes: [], names: new Map() };
+    const plans = this.#weights.get(node) ?? [];
+    const input = this.#parameters.get(node.inputs[0] ?? '');
+    const constants: readonly Constants[] = input ? plans.map((plan) => this.#constants(plan, input)) : [];
+    const renamedConstants = new Map(constants.flatMap(({ names }) => [...names]));
     const inputs = node.inputs.map(
-      (name) => constants.names.get(name) ?? (this.#parameters.has(name) ? `${name}.dequantised` : name),
+      (name) => renamedConstants.get(name) ?? (this.#parameters.has(name) ? `${name}.dequantised` : name),
     );
     const outputs = this.#graph.outputs;
     const pairs = node.outputs.flatMap((name) =>
@@ -114,7 +151,7 @@ class Quantiser {
     const renamed = node.outputs.map((name) =>
       this.#parameters.has(name) && outputs.some((info) => info.name === name) ? `${name}.float` : name,
     );
-    return [...constants.nodes, { ...node, inputs, outputs: renamed }, ...pairs];
+    return [...constants.flatMap(({ nodes }) => nodes), { ...node, inputs, outputs: renamed }, ...pairs];
   }
 
   /** A graph output keeps its name: it is what the pair gives. */
@@ -164,7 +201,8 @@ class Quantiser {
 
   /** The integer weights and bias of a node, and what its inputs are called then. A weight that two nodes share is quantised for each. */
   #constants({ node, weight, axis: own, bias }: WeightPlan, input: Parameters): Constants {
-    const stem = this.#fresh(`${node.outputs[0]}.weight`);
+    const role = node.inputs.indexOf(weight) === 2 ? 'recurrence' : 'weight';
+    const stem = this.#fresh(`${outputName(node)}.${role}`);
     const axis = this.#perChannel ? own : undefined;
     const { data, scales } = quantisedWeights(this.#graph.initializers.get(weight)!, axis);
     this.#initializers.set(`${stem}.quantised`, data);
