@@ -10,6 +10,7 @@ export const mayImport = {
   'packages/metrics': ['packages/kit'],
   'packages/drift': ['packages/kit', 'packages/onnx'],
   'packages/train': ['packages/kit', 'packages/onnx'],
+  'packages/vision': ['packages/kit'],
   'packages/micro': ['packages/kit', 'packages/wire', 'packages/onnx', 'packages/series', 'packages/drift'],
   hub: [
     'packages/kit',
@@ -42,6 +43,7 @@ export const mayImport = {
     'packages/wire',
     'packages/onnx',
     'packages/train',
+    'packages/vision',
     'packages/series',
     'packages/search',
     'packages/metrics',
