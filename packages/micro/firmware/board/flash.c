@@ -11,6 +11,7 @@ void flash_attach(uint8_t *memory) { memory_of_flash = memory; }
 #ifndef FLASH_BASE
 #error "FLASH_BASE: say where the flash lies (the board table does)"
 #endif
+#include "registers.h"
 #define memory_of_flash ((uint8_t *)FLASH_BASE)
 #endif
 
@@ -28,8 +29,18 @@ static void step(void)
     }
 }
 
-/* Stores must reach the flash in the order written: a compiler may otherwise move them past the hook, or past the caller's next word. */
-static void settle(void) { __asm__ volatile("" ::: "memory"); }
+/* Stores must reach the flash in the order written: a compiler may otherwise move them past the hook, or past the caller's next word. What is written may
+   be code: the core forgets what it fetched before. */
+static void settle(void)
+{
+#ifdef SANDERLING_HOST
+    __asm__ volatile("" ::: "memory");
+#else
+    __asm__ volatile("dsb" ::: "memory");
+    SCB_ICIALLU = 0u;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+#endif
+}
 
 void flash_set_hook(flash_hook hook)
 {
