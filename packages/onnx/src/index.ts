@@ -71,6 +71,13 @@ export {
 } from './quantise/plan.ts';
 export { activationParameters, quantise, type QuantiseOptions } from './quantise/quantise.ts';
 export { quantisationNoise, type LayerNoise } from './quantise/report.ts';
+export {
+  quantiseWithin,
+  type Budget,
+  type LayerQuality,
+  type QuantisationReport,
+  type WithinOptions,
+} from './quantise/within.ts';
 export { SessionCache, type Lease, type SessionCacheOptions } from './run/session-cache.ts';
 export { openSessionProcess, SessionProcess, type ProcessOptions } from './run/session-process.ts';
 export {

@@ -5,7 +5,7 @@ import type { Model, Node } from '../ir.ts';
 import { namesFor } from '../rename.ts';
 import { openSession, type Feeds } from '../run/session.ts';
 import { outputName, planQuantisation, type HiddenPlan, type PlanOptions } from './plan.ts';
-import { chosenRange, Histogram, type RangeMethod } from './histogram.ts';
+import { chosenRange, Histogram, usualTail, type RangeMethod } from './histogram.ts';
 
 /** The least and largest value that a tensor takes. */
 export interface Range {
@@ -19,23 +19,26 @@ export type CalibrationData = readonly Feeds[] | (() => Iterable<Feeds> | AsyncI
 
 export interface CalibrationOptions extends PlanOptions {
   /**
-   * 'minmax': all that was seen; 'percentile': without the outermost hundred-thousandth; 'mse': the range with the least squared rounding error;
-   * 'entropy': the range whose 8-bit histogram diverges least (Kullback–Leibler). @default 'minmax'
+   * 'minmax': all that was seen; 'percentile': without a tail at each end; 'mse': the range with the least squared rounding error; 'entropy': the range whose
+   * 8-bit histogram diverges least (Kullback–Leibler; it cuts deep where many values are exactly zero). The last three read the samples twice. @default 'minmax'
    */
   readonly method?: RangeMethod;
+  /** The share of values that 'percentile' leaves out at each end. @default 1e-5 */
+  readonly tail?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Measures the ranges that {@link quantise} needs.
- * @throws TOO_LITTLE_DATA without samples; INVALID_DATA when a value is not finite; else as `openSession` and `Session.run`.
+ * @throws TOO_LITTLE_DATA without samples; INVALID_ARGUMENT for a tail that is none; INVALID_DATA when a value is not finite; else as `openSession` and `Session.run`.
  */
 export async function calibrate(
   model: Model,
   data: CalibrationData,
   options: CalibrationOptions = {},
 ): Promise<Ranges> {
-  const { method = 'minmax', signal } = options;
+  const { method = 'minmax', tail = usualTail, signal } = options;
+  if (!(tail >= 0 && tail < 0.5)) throw new SanderlingError('INVALID_ARGUMENT', `tail is ${tail}, not in 0 … 0.5`);
   const { activations, hidden } = planQuantisation(model.graph, options);
   const probed = withSequences(model, hidden);
   const opened = withOutputs(probed.model, [...activations, ...probed.added]);
@@ -54,7 +57,7 @@ export async function calibrate(
   if (method === 'minmax') return seen;
   const histograms = new Map(Array.from(seen, ([name, range]) => [name, new Histogram(range)]));
   await each((name, values) => histograms.get(name)!.add(values));
-  return new Map(Array.from(histograms, ([name, histogram]) => [name, chosenRange(histogram, method)]));
+  return new Map(Array.from(histograms, ([name, histogram]) => [name, chosenRange(histogram, method, tail)]));
 }
 
 /** The last state alone does not tell what the states before it were, so nodes that do not give their sequence of states get to. */

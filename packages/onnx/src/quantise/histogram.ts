@@ -3,8 +3,14 @@ import type { Range } from './calibrate.ts';
 
 export type RangeMethod = 'minmax' | 'percentile' | 'mse' | 'entropy';
 
+/** The share of values that 'percentile' leaves out at each end unless told otherwise. */
+export const usualTail = 1e-5;
+
 const bins = 2048;
 const levels = 255;
+
+/** Ends are tried at these shares of the extremes: from all down to a quarter. */
+const shares: readonly number[] = Array.from({ length: 64 }, (_, i) => 1 - (0.75 * i) / 63);
 
 /** Counts of values in equal bins over a range. */
 export class Histogram {
@@ -17,6 +23,10 @@ export class Histogram {
 
   get step(): number {
     return (this.range.max - this.range.min) / bins || 1;
+  }
+
+  get total(): number {
+    return this.counts.reduce((a, b) => a + b, 0);
   }
 
   add(values: Float32Array): void {
@@ -34,13 +44,13 @@ export class Histogram {
   }
 }
 
-/** The range that a method picks. */
-export function chosenRange(histogram: Histogram, method: RangeMethod): Range {
+/** The range that a method picks. `tail`: what 'percentile' leaves out at each end. */
+export function chosenRange(histogram: Histogram, method: RangeMethod, tail = usualTail): Range {
   switch (method) {
     case 'minmax':
       return histogram.range;
     case 'percentile':
-      return percentileRange(histogram, 1e-5);
+      return percentileRange(histogram, tail);
     case 'mse':
       return bestRange(histogram, squaredError);
     case 'entropy':
@@ -48,8 +58,8 @@ export function chosenRange(histogram: Histogram, method: RangeMethod): Range {
   }
 }
 
-function percentileRange({ counts, range, step }: Histogram, tail: number): Range {
-  const total = counts.reduce((a, b) => a + b, 0);
+function percentileRange(histogram: Histogram, tail: number): Range {
+  const { counts, range, step, total } = histogram;
   const cut = (order: readonly number[]): number => {
     let left = total * tail;
     return order.find((bin) => (left -= counts[bin]!) < 0) ?? 0;
@@ -58,67 +68,70 @@ function percentileRange({ counts, range, step }: Histogram, tail: number): Rang
   return { min: range.min + cut(upward) * step, max: range.min + (cut(upward.toReversed()) + 1) * step };
 }
 
-/** Tries ever tighter ranges around zero, in 64 steps down to a quarter, and keeps the cheapest. */
-function bestRange(histogram: Histogram, cost: (histogram: Histogram, range: Range) => number): Range {
+type Cost = (histogram: Histogram, range: Range) => number;
+
+/** Tightens both ends together, then each alone, and keeps the cheapest. */
+function bestRange(histogram: Histogram, cost: Cost): Range {
   const { min, max } = histogram.range;
-  const candidates = Array.from({ length: 64 }, (_, i): Range => {
-    const share = 1 - (0.75 * i) / 63;
-    return { min: min * share, max: max * share };
-  });
-  const costs = candidates.map((range) => cost(histogram, range));
-  return candidates[costs.indexOf(Math.min(...costs))]!;
+  const cheapest = (make: (share: number) => Range): Range => {
+    const candidates = shares.map(make);
+    const costs = candidates.map((range) => cost(histogram, range));
+    return candidates[costs.indexOf(Math.min(...costs))]!;
+  };
+  const both = cheapest((share) => ({ min: min * share, max: max * share }));
+  const upper = cheapest((share) => ({ min: both.min, max: max * share }));
+  return cheapest((share) => ({ min: min * share, max: upper.max }));
+}
+
+/** The lowest value and the scale of the 8-bit levels that a range gets: zero is always one of them. */
+function levelsOf(range: Range): { low: number; high: number; scale: number } {
+  const [low, high] = [Math.min(range.min, 0), Math.max(range.max, 0)];
+  return { low, high, scale: (high - low) / levels || 1 };
 }
 
 /** Σ count · (value − its 8-bit rounding)². */
 function squaredError(histogram: Histogram, range: Range): number {
-  const [min, max] = [Math.min(range.min, 0), Math.max(range.max, 0)];
-  const scale = (max - min) / levels || 1;
+  const { low, high, scale } = levelsOf(range);
   let sum = 0;
   for (const [bin, count] of histogram.counts.entries()) {
     if (count === 0) continue;
     const value = histogram.centre(bin);
-    const rounded = Math.min(max, Math.max(min, Math.round((value - min) / scale) * scale + min));
+    const rounded = Math.min(high, Math.max(low, Math.round((value - low) / scale) * scale + low));
     sum += count * (value - rounded) ** 2;
   }
   return sum;
 }
 
-/** KL(P ‖ Q): P the counts clipped to the range, Q the same spread evenly within each of 255 levels. */
+/**
+ * KL(P ‖ Q): P the counts with those outside the range added to its outermost bins, Q the counts inside, spread evenly over the bins in use that round to the
+ * same level (Migacz 2017). Bins that P alone has weigh next to nothing in Q.
+ */
 function divergence(histogram: Histogram, range: Range): number {
-  const clipped = clippedCounts(histogram, range);
-  const perLevel = Math.max(1, clipped.length / levels);
-  const total = clipped.reduce((a, b) => a + b, 0);
+  const { counts, total } = histogram;
+  const { low, scale } = levelsOf(range);
+  const inside = Array.from(counts.keys()).filter((bin) => {
+    const value = histogram.centre(bin);
+    return value >= range.min && value <= range.max;
+  });
+  if (inside.length === 0) return Infinity;
+  const [first, last] = [inside[0]!, inside.at(-1)!];
+  const levelOf = (bin: number): number => Math.round((histogram.centre(bin) - low) / scale);
+  const [mass, used] = [new Float64Array(levels + 2), new Float64Array(levels + 2)];
+  for (const bin of inside) {
+    mass[levelOf(bin)]! += counts[bin]!;
+    used[levelOf(bin)]! += counts[bin]! > 0 ? 1 : 0;
+  }
+  const least = (1e-4 * total) / bins;
+  const q = inside.map((bin) =>
+    counts[bin]! > 0 ? Math.max(mass[levelOf(bin)]! / used[levelOf(bin)]!, least) : least,
+  );
+  const totalQ = q.reduce((a, b) => a + b, 0);
+  const outside = (from: number, to: number): number => counts.subarray(from, to).reduce((a, b) => a + b, 0);
   let sum = 0;
-  for (let level = 0; level < Math.min(levels, clipped.length); level += 1) {
-    const part = clipped.slice(Math.round(level * perLevel), Math.round((level + 1) * perLevel));
-    const filled = inner(histogram, range, Math.round(level * perLevel), part.length);
-    const mean = filled.total / (filled.used || 1);
-    for (const [i, count] of part.entries()) {
-      if (count === 0) continue;
-      const other = filled.counts[i]! > 0 ? mean : 1e-3;
-      sum += (count / total) * Math.log(count / other);
-    }
+  for (const [i, bin] of inside.entries()) {
+    const more = (bin === first ? outside(0, first) : 0) + (bin === last ? outside(last + 1, bins) : 0);
+    const p = (counts[bin]! + more) / total;
+    if (p > 0) sum += p * Math.log((p * totalQ) / q[i]!);
   }
   return sum;
-}
-
-/** The bins of a range, what lies outside added to the outermost. */
-function clippedCounts({ counts, range: all, step }: Histogram, range: Range): Float64Array {
-  const first = Math.max(0, Math.floor((range.min - all.min) / step));
-  const last = Math.min(bins, Math.max(first + 1, Math.ceil((range.max - all.min) / step)));
-  const part = counts.slice(first, last);
-  for (const count of counts.subarray(0, first)) part[0]! += count;
-  for (const count of counts.subarray(last)) part[part.length - 1]! += count;
-  return part;
-}
-
-/** The unclipped counts of some bins of a range. */
-function inner({ counts, range: all, step }: Histogram, range: Range, from: number, length: number) {
-  const first = Math.max(0, Math.floor((range.min - all.min) / step)) + from;
-  const part = counts.slice(first, first + length);
-  return {
-    counts: part,
-    total: part.reduce((a, b) => a + b, 0),
-    used: part.reduce((n, count) => n + (count > 0 ? 1 : 0), 0),
-  };
 }

@@ -147,7 +147,8 @@ describe('every quantised operator', () => {
       ),
     );
   const small = [1, 4, 6, 6];
-  const operators: readonly (readonly [string, (b: GraphBuilder, x: Value) => Value])[] = [
+  type Operator = readonly [string, (b: GraphBuilder, x: Value) => Value];
+  const operators: readonly Operator[] = [
     ['Conv', (b, x) => b.op('Conv', [x, c(b, [5, 4, 3, 3]), c(b, [5])])],
     ['depthwise Conv', (b, x) => b.op('Relu', [b.op('Conv', [x, c(b, [4, 1, 3, 3])], { group: 4 })])],
     ['ConvTranspose', (b, x) => b.op('ConvTranspose', [x, c(b, [4, 2, 2, 2]), c(b, [2])], { strides: [2, 2] })],
@@ -168,10 +169,26 @@ describe('every quantised operator', () => {
     ['Softmax', (b, x) => b.op('Softmax', [x], { axis: -1 })],
     ['Reshape', (b, x) => b.op('Reshape', [x, b.int64([4, 36])])],
   ];
+  /** Those that only kernels of microcontrollers have. */
+  const more: readonly Operator[] = [
+    ['Tanh', (b, x) => b.op('Tanh', [x])],
+    ['HardSigmoid', (b, x) => b.op('HardSigmoid', [x])],
+    ['HardSwish', (b, x) => b.op('HardSwish', [x])],
+    ['Gelu', (b, x) => b.op('Gelu', [x])],
+    ['Elu', (b, x) => b.op('Elu', [x])],
+    ['Sub', (b, x) => b.op('Sub', [x, b.op('Transpose', [x], { perm: [0, 1, 3, 2] })])],
+    ['ReduceMean', (b, x) => b.op('ReduceMean', [x, b.int64([2, 3])])],
+    ['GlobalMaxPool', (b, x) => b.op('GlobalMaxPool', [x])],
+    ['Slice', (b, x) => b.op('Slice', [x, b.int64([1]), b.int64([3]), b.int64([2])])],
+  ];
 
-  test.each(operators)(
-    '%s is close in float and in the integer kernels that the runtime puts in its place',
-    async (_, build) => {
+  const cases = [
+    ...operators.map((one) => ['runtime', ...one] as const),
+    ...more.map((one) => ['micro', ...one] as const),
+  ];
+  test.each(cases)(
+    '%s: %s is close in float and in the integer kernels that the runtime puts in its place',
+    async (kernels, _, build) => {
       const b = new GraphBuilder('one');
       b.output('y', build(b, b.input('x', 'float32', small)));
       const float = b.model();
@@ -182,8 +199,9 @@ describe('every quantised operator', () => {
       const exact = await scores(float, feeds);
       const tolerance = 0.03 * Math.max(...exact.map(Math.abs));
       for (const activations of ['uint8', 'int8'] as const) {
-        const model = quantise(float, await calibrate(float, [feeds]), { activations });
+        const model = quantise(float, await calibrate(float, [feeds], { kernels }), { activations, kernels });
         expect(checkModel(model)).toEqual([]);
+        expect(model.graph.nodes.some(({ opType }) => opType === 'QuantizeLinear')).toBe(true);
         for (const optimisation of ['disabled', 'extended'] as const) {
           await using session = await openSession(model, { optimisation });
           expect(largest(exact, (await session.run(feeds))['y']!.data as Float32Array)).toBeLessThan(tolerance);
