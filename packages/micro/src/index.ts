@@ -1,5 +1,12 @@
 // ONNX models as small C99 libraries.
 export { compatibilityPage } from './compatibility.ts';
+export {
+  generateDetectorC,
+  type DetectorFace,
+  type DetectorReport,
+  type DetectorRequest,
+  type GeneratedDetector,
+} from './detectors/generate-detector.ts';
 export type { CInterface, Port } from './emit/interface.ts';
 export { generateC, type Generated } from './generate.ts';
 export {
