@@ -99,6 +99,29 @@ export type {
   UpdateStage,
 } from './device-messages.ts';
 export { formatToken, parseToken, type EnrolmentToken } from './enrolment.ts';
+export {
+  encodeFrame,
+  FrameReader,
+  frameTypes,
+  LinkSession,
+  toOutboxEntry,
+  type ActivateOptions,
+  type DeviceInfo,
+  type EntryContext,
+  type Frame,
+  type LinkDesk,
+  type LinkedDevice,
+  type LinkEnrolment,
+  type LinkEntries,
+  type LinkEntry,
+  type LinkEvent,
+  type LinkIdentity,
+  type LinkOptions,
+  type LinkReading,
+  type LinkReport,
+  type SlotInfo,
+  type UpdateOptions,
+} from './link/index.ts';
 export { createSigningKey, keyFingerprint, sign, verify, type SigningKey } from './keys.ts';
 export type {
   PreprocessingJson,
