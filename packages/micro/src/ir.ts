@@ -1,5 +1,6 @@
 // The intermediate form: a program of layers over values with known types and sizes. C99 is written from it today; other writers can be.
 import type { Node, Tensor } from '@sanderling/onnx';
+import type { IntegerWork } from './quantised/work.ts';
 
 const row = <C extends string, K extends 'float' | 'integer' | 'bool'>(c: C, bytes: number, kind: K, signed: boolean) =>
   ({ c, bytes, kind, signed }) as const;
@@ -48,7 +49,7 @@ export interface Value {
   readonly quantisation?: Quantisation;
 }
 
-/** One operator call: values in and out, undefined where an optional one is absent. */
+/** One operator call: values in and out, undefined where an optional one is absent. `integer`: what an integer layer was planned with. */
 export interface Layer {
   readonly index: number;
   readonly name: string;
@@ -57,6 +58,7 @@ export interface Layer {
   readonly opset: number;
   readonly inputs: readonly (Value | undefined)[];
   readonly outputs: readonly (Value | undefined)[];
+  readonly integer?: IntegerWork;
 }
 
 /** A value of one call that is the input of the next. `initial`: what it is after a reset; zeros if absent. */

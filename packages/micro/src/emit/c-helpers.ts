@@ -1,4 +1,5 @@
 // Small functions that generated code shares; only those that a model needs are written into it. Prefixed with the model's name.
+import { integerHelpers } from '../quantised/support.ts';
 
 /** A helper's C text; NAME stands for the prefix. `needs`: helpers that it calls. */
 interface Helper {
@@ -33,8 +34,66 @@ static ${to} NAME_${name}(double x)
 }`,
 });
 
+const multiply = (name: string, c: string): Helper => ({
+  text: `/*
+ * y += W x for a matrix of rows x depth. Four rows lie interleaved, so that each element of x is read once for all of them;
+ * the last rows % 4 lie one after another.
+ */
+static void NAME_${name}(${c} *y, const ${c} *w, const ${c} *x, int32_t rows, int32_t depth)
+{
+    int32_t row = 0;
+    for (; row + 4 <= rows; row += 4) {
+        ${c} s0 = y[row];
+        ${c} s1 = y[row + 1];
+        ${c} s2 = y[row + 2];
+        ${c} s3 = y[row + 3];
+        int32_t k = 0;
+        for (; k + 2 <= depth; k += 2) {
+            const ${c} a = x[k];
+            const ${c} b = x[k + 1];
+            s0 += w[0] * a;
+            s1 += w[1] * a;
+            s2 += w[2] * a;
+            s3 += w[3] * a;
+            s0 += w[4] * b;
+            s1 += w[5] * b;
+            s2 += w[6] * b;
+            s3 += w[7] * b;
+            w += 8;
+        }
+        if (k < depth) {
+            s0 += w[0] * x[k];
+            s1 += w[1] * x[k];
+            s2 += w[2] * x[k];
+            s3 += w[3] * x[k];
+            w += 4;
+        }
+        y[row] = s0;
+        y[row + 1] = s1;
+        y[row + 2] = s2;
+        y[row + 3] = s3;
+    }
+    for (; row < rows; row++) {
+        ${c} sum = y[row];
+        int32_t k = 0;
+        for (; k + 4 <= depth; k += 4) {
+            sum += w[k] * x[k];
+            sum += w[k + 1] * x[k + 1];
+            sum += w[k + 2] * x[k + 2];
+            sum += w[k + 3] * x[k + 3];
+        }
+        for (; k < depth; k++) {
+            sum += w[k] * x[k];
+        }
+        y[row] = sum;
+        w += depth;
+    }
+}`,
+});
+
 /** All helpers by name. */
 export const helpers = {
+  ...integerHelpers,
   sigmoidf: {
     text: `static float NAME_sigmoidf(float x)
 {
@@ -59,6 +118,8 @@ export const helpers = {
     return (x > 0.0) ? (x + log1p(exp(-x))) : log1p(exp(x));
 }`,
   },
+  multiplyf: multiply('multiplyf', 'float'),
+  multiply: multiply('multiply', 'double'),
   to_int8: convert('to_int8', 'int8_t', '-128.0', '127.0'),
   to_int16: convert('to_int16', 'int16_t', '-32768.0', '32767.0'),
   to_int32: convert('to_int32', 'int32_t', '-2147483648.0', '2147483647.0'),

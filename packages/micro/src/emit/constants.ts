@@ -7,6 +7,7 @@ interface ConstantArray {
   readonly name: string;
   readonly dtype: ElementType;
   readonly elements: ArrayLike<number | bigint>;
+  readonly aligned?: boolean;
 }
 
 /** Elements as they are: bigints for 64-bit integers, else numbers. */
@@ -34,13 +35,13 @@ export class Constants {
     return added.name;
   }
 
-  /** A new array. */
-  add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>): string {
-    return this.#add(identifier(stem), dtype, elements).name;
+  /** A new array; `aligned` to 8 bytes if asked for. */
+  add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): string {
+    return this.#add(identifier(stem), dtype, elements, aligned).name;
   }
 
-  #add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>): ConstantArray {
-    const added = { name: this.#names.fresh(`${this.#prefix}_data_${stem}`), dtype, elements };
+  #add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): ConstantArray {
+    const added = { name: this.#names.fresh(`${this.#prefix}_data_${stem}`), dtype, elements, aligned };
     this.#arrays.push(added);
     return added;
   }
@@ -56,13 +57,26 @@ export class Constants {
   }
 
   text(): Lines {
-    return this.#arrays.flatMap(arrayText);
+    const aligned = this.#arrays.some((array) => array.aligned);
+    return [...(aligned ? alignmentText : []), ...this.#arrays.flatMap(arrayText)];
   }
 }
 
+/** C99 has no word for alignment. */
+const alignmentText: Lines = [
+  '#if defined(__GNUC__)',
+  '#define SANDERLING_ALIGNED __attribute__((aligned(8)))',
+  '#else',
+  '#define SANDERLING_ALIGNED',
+  '#endif',
+  '',
+];
+
 /** `static const float name[4] = { … };` in lines of readable width. */
-export function arrayText({ name, dtype, elements }: ConstantArray): Lines {
-  const lines: string[] = [`static const ${elementTypes[dtype].c} ${name}[${elements.length}] = {`];
+export function arrayText({ name, dtype, elements, aligned }: ConstantArray): Lines {
+  const lines: string[] = [
+    `${aligned ? 'SANDERLING_ALIGNED ' : ''}static const ${elementTypes[dtype].c} ${name}[${elements.length}] = {`,
+  ];
   let line = '   ';
   for (let i = 0; i < elements.length; i += 1) {
     const text = ` ${literal(elements[i]!, dtype)}${i + 1 < elements.length ? ',' : ''}`;

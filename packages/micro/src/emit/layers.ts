@@ -1,7 +1,7 @@
 // One C function per layer: the desk at which the rules write, and what they asked for.
-import { elementTypes, type ElementType, type Layer, type Value } from '../ir.ts';
+import { elementTypes, type ElementType, type Layer, type Quantisation, type Value } from '../ir.ts';
 import type { Desk } from '../operators/rule.ts';
-import { operators } from '../operators/table.ts';
+import { layerRules } from '../operators/table.ts';
 import { comment, identifier, indented, type Lines } from './c-text.ts';
 import type { Constants } from './constants.ts';
 import type { HelperName } from './c-helpers.ts';
@@ -45,7 +45,7 @@ class LayerDesk implements Desk {
       this.read.add(name);
       return name;
     }
-    const names = operators[this.layer.operator]!.inputs;
+    const names = layerRules[this.layer.operator]!.inputs;
     const name =
       index < names.length && this.layer.inputs.length <= names.length ? names[index]! : `${names.at(-1)}${index}`;
     this.parameters.set(name, { kind: 'value', value, written: false });
@@ -58,8 +58,8 @@ class LayerDesk implements Desk {
     return name;
   }
 
-  constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>): string {
-    const name = this.#sheet.constants.add(`${this.layer.index}_${stem}`, dtype, elements);
+  constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): string {
+    const name = this.#sheet.constants.add(`${this.layer.index}_${stem}`, dtype, elements, aligned);
     this.read.add(name);
     return name;
   }
@@ -77,10 +77,15 @@ class LayerDesk implements Desk {
 
 /** Multiply-accumulates of a layer. */
 export function workOf(layer: Layer): number {
-  return operators[layer.operator]?.work?.(layer) ?? 0;
+  return layerRules[layer.operator]?.work?.(layer) ?? 0;
 }
 
-const shape = (value: Value | undefined): string => (value ? `[${value.dims.join(', ')}]` : '');
+const shape = (value: Value | undefined): string =>
+  value ? `[${value.dims.join(', ')}]${value.quantisation ? quantisationText(value.quantisation) : ''}` : '';
+
+/** ` (q + 3) 0.0235`: how codes stand for real numbers. */
+const quantisationText = ({ scale, zeroPoint }: Quantisation): string =>
+  ` (q${zeroPoint === 0 ? '' : zeroPoint < 0 ? ` + ${-zeroPoint}` : ` - ${zeroPoint}`}) ${scale.length === 1 ? Number(scale[0]!.toPrecision(4)) : 'per channel'}`;
 
 /** What a reader is told above a layer. */
 export function headline(layer: Layer): string {
@@ -102,7 +107,7 @@ const rank = (argument: Argument): number => (argument.kind === 'scratch' ? 2 : 
 /** Writes the function of a layer. */
 export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
   const desk = new LayerDesk(layer, sheet);
-  const body = operators[layer.operator]!.write(desk);
+  const body = layerRules[layer.operator]!.write(desk);
   const name = `${sheet.prefix}_layer_${layer.index}_${identifier(layer.operator).toLowerCase()}`;
   const sorted = [...desk.parameters].sort(([, a], [, b]) => rank(a) - rank(b));
   const parameters = sorted.map(([parameter, argument]) => {

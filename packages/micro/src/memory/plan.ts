@@ -1,6 +1,6 @@
 // The memory plan of a program: the place of every value, the scratch of every layer, and how near that is to the least possible.
 import type { Layer, Program, Value } from '../ir.ts';
-import { operators } from '../operators/table.ts';
+import { layerRules } from '../operators/table.ts';
 import { packArena, type Block } from './arena.ts';
 import { storageOf, type Place } from './storage.ts';
 
@@ -20,7 +20,7 @@ export function planMemory(program: Program): MemoryPlan {
   const { placeOf, free } = storageOf(program);
   const places = [...new Set(placeOf.values())].filter(({ home }) => home === 'temporary');
   const scratches = program.layers
-    .map((layer) => ({ layer, bytes: operators[layer.operator]?.scratch?.(layer) ?? 0 }))
+    .map((layer) => ({ layer, bytes: layerRules[layer.operator]?.scratch?.(layer) ?? 0 }))
     .filter(({ bytes }) => bytes > 0);
   const blocks: readonly Block[] = [
     ...places,

@@ -1,6 +1,6 @@
 // Where values live: in the caller's buffers, in flash, or in the arena; and which of them share a place because one follows the other.
 import { bytesOf, type Layer, type Program, type Value } from '../ir.ts';
-import { operators } from '../operators/table.ts';
+import { layerRules } from '../operators/table.ts';
 
 /** A place that the caller or the flash provides. */
 type Home = Value['role'];
@@ -67,7 +67,7 @@ function lastUses({ layers, outputs, states }: Program): ReadonlyMap<Value, numb
 
 function joinAlias(layer: Layer, drafts: Map<Value, Draft>): boolean {
   const [x, y] = [layer.inputs[0], layer.outputs[0]];
-  if (!x || !y || x.dtype !== y.dtype || !operators[layer.operator]?.alias?.(layer)) return false;
+  if (!x || !y || x.dtype !== y.dtype || !layerRules[layer.operator]?.alias?.(layer)) return false;
   const [from, to] = [drafts.get(x)!, drafts.get(y)!];
   // A state that is handed on must be read before any state is overwritten, so it is copied.
   if (from.home === 'state' || (to.home === 'output' && from.home !== 'temporary')) return false;
@@ -77,7 +77,7 @@ function joinAlias(layer: Layer, drafts: Map<Value, Draft>): boolean {
 
 function joinInPlace(layer: Layer, drafts: Map<Value, Draft>): void {
   const y = layer.outputs[0];
-  if (!operators[layer.operator]?.elementwise || !y || layer.outputs.length > 1) return;
+  if (!layerRules[layer.operator]?.elementwise || !y || layer.outputs.length > 1) return;
   const to = drafts.get(y)!;
   for (const x of layer.inputs) {
     const from = x && drafts.get(x)!;

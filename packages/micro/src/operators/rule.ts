@@ -12,8 +12,8 @@ export interface Desk {
   input(index: number): string;
   /** C name of an output. */
   output(index?: number): string;
-  /** A constant array made by the rule, and its C name. */
-  constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>): string;
+  /** A constant array made by the rule, and its C name. `aligned`: it starts at a multiple of 8 bytes. */
+  constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned?: boolean): string;
   /** C name of the scratch memory. */
   scratch(): string;
   /** C name of a helper of emit/c-helpers.ts, which is then part of the file. */

@@ -1,4 +1,6 @@
 // The table of all operators that C is generated for.
+import { integerRules } from '../quantised/rules.ts';
+import { quantisedOperators } from '../quantised/operators.ts';
 import { convolutionOperators } from './convolution.ts';
 import { elementwiseOperators } from './elementwise.ts';
 import { layoutOperators } from './layout.ts';
@@ -23,9 +25,13 @@ export const families = {
   Selections: selectOperators,
   Layout: layoutOperators,
   Resizing: resizeOperators,
+  Quantised: quantisedOperators,
 } as const satisfies Record<string, Record<string, OperatorRule>>;
 
 /** All operators of the ONNX domain, by name. */
 export const operators: Readonly<Record<string, OperatorRule>> = Object.freeze(
   Object.assign({}, ...Object.values(families)),
 );
+
+/** What layers of a program are written with: the operators, and the integer layers that quantised parts of a model become. */
+export const layerRules: Readonly<Record<string, OperatorRule>> = Object.freeze({ ...operators, ...integerRules });
