@@ -38,6 +38,10 @@ typedef struct {
     void    (*reading)(void *memory, int64_t time_ms, float value, sanderling_answer *answer);
 } sanderling_entry;
 
+/* Goes in front of the one table of an image:
+   SANDERLING_IMAGE_ENTRY const sanderling_entry sanderling_image_entry = {SANDERLING_ENTRY_ABI, bytes, self_test, start, reading}; */
+#define SANDERLING_IMAGE_ENTRY __attribute__((section(".sanderling_entry"), used))
+
 #ifdef __cplusplus
 }
 #endif
