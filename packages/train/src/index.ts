@@ -34,6 +34,7 @@ export { detectionsIn, withoutRepeats, type Detection, type DetectionOptions } f
 export { exportModel, inferenceModel, type ExportOptions, type ModelMetadata } from './export.ts';
 export { decodeCheckpoint, encodeCheckpoint, fingerprintOf, type Checkpoint } from './fit/checkpoint.ts';
 export { kFold, type Fold, type FoldOptions } from './fit/folds.ts';
+export type { ExecutionProvider } from './fit/providers.ts';
 export type { Shard, Shards } from './fit/shards.ts';
 export { shareAt, type Pruning } from './fit/pruning.ts';
 export { fit, type EpochEvent, type FitOptions, type FitResult, type StopReason } from './fit/fit.ts';

@@ -7,6 +7,7 @@ import { epochOrder } from './order.ts';
 import { checkData, checkIndex } from './check-data.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { prunedState, type Pruning } from './pruning.ts';
+import type { ExecutionProvider } from './providers.ts';
 import { prefetched, type Shard, type Shards } from './shards.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
 
@@ -48,6 +49,11 @@ export interface FitOptions {
   readonly seed?: number | string;
   /** Threads of the runtime; with one, the same seed gives the same bytes. @default 1 */
   readonly threads?: number;
+  /**
+   * What computes, in order of preference: `['cuda', 'cpu']` is CUDA where it loads and the CPU elsewhere; `['webgpu']` alone is WebGPU or an
+   * UNAVAILABLE error. Only the CPU gives the same bytes for the same seed. @default ['cpu']
+   */
+  readonly executionProviders?: readonly ExecutionProvider[];
   /** Seconds after which no further epoch starts. @default no limit */
   readonly maxSeconds?: number;
   /**
@@ -71,6 +77,8 @@ export interface FitResult {
   readonly bestLoss: number;
   readonly history: readonly EpochEvent[];
   readonly stopped: StopReason;
+  /** The execution provider that computed. */
+  readonly provider: ExecutionProvider;
   readonly seconds: number;
 }
 
@@ -79,16 +87,17 @@ const runSeconds = 0.25;
 
 /**
  * Trains. Seeded: the same options give the same result, byte for byte, on the same machine with one thread.
- * @throws NAN_LOSS naming step and tensor; CANCELLED; TOO_LITTLE_DATA without training samples; and what compiling throws.
+ * @throws NAN_LOSS naming step and tensor; CANCELLED; TOO_LITTLE_DATA without training samples; DISK_FULL and other file errors of a checkpoint (the
+ * one before it stays); UNAVAILABLE when no execution provider loads; and what compiling throws.
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
   checkOptions(options);
-  const { plan, data, train, validation, seed = 0, threads = 1 } = options;
+  const { plan, data, train, validation, seed = 0, threads = 1, executionProviders = ['cpu'] } = options;
   throwIfCancelled(options.signal);
   checkData(plan, data);
   checkIndex(plan, data, { index: train, where: 'train' });
   if (validation !== undefined) checkIndex(plan, data, { index: validation, where: 'validation' });
-  await using runtime = await TrainingRuntime.open({ plan, data, seed, threads });
+  await using runtime = await TrainingRuntime.open({ plan, data, seed, threads, executionProviders });
   return await new Fitting(options, runtime).run();
 }
 
@@ -129,6 +138,7 @@ class Fitting {
       bestLoss,
       history: this.#history,
       stopped: stopped ?? 'epochs',
+      provider: this.#runtime.provider,
       seconds: this.#seconds(),
     };
   }

@@ -14,6 +14,7 @@ import { averageName, counterName, nextName, type StateEntry, type TrainingPlan 
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
 import { uniformNumbers } from '../compile/uniform.ts';
 import { checkData } from './check-data.ts';
+import { chosenProvider, type ExecutionProvider } from './providers.ts';
 
 /** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
 export type TrainingState = ReadonlyMap<string, RunTensor>;
@@ -29,6 +30,8 @@ export interface RuntimeOptions {
   readonly seed: number | string;
   /** Threads of the runtime. @default 1 */
   readonly threads?: number;
+  /** What computes, in order of preference: the first that loads here. @default ['cpu'] */
+  readonly executionProviders?: readonly ExecutionProvider[];
 }
 
 /** Batches for some steps: samples, steps × batch, of a data set, and a learning rate a step. */
@@ -38,20 +41,29 @@ interface Batches {
   readonly data: Dataset;
 }
 
+interface Sessions {
+  readonly train: Session;
+  readonly evaluate: Session;
+  readonly provider: ExecutionProvider;
+}
+
 /** Samples of one evaluation run; bounds its memory. */
 const evaluationChunk = 1024;
 
 /** Runs steps and evaluations; owns the state. */
 export class TrainingRuntime {
   readonly step: TrainingStep;
+  /** The execution provider in use. */
+  readonly provider: ExecutionProvider;
   readonly #plan: TrainingPlan;
-  readonly #sessions: { train: Session; evaluate: Session };
+  readonly #sessions: Sessions;
   readonly #constantFeeds: Readonly<Record<string, RunTensor>>;
   readonly #data: Dataset;
   #state: TrainingState;
 
-  private constructor(options: RuntimeOptions, step: TrainingStep, sessions: { train: Session; evaluate: Session }) {
+  private constructor(options: RuntimeOptions, step: TrainingStep, sessions: Sessions) {
     this.step = step;
+    this.provider = sessions.provider;
     this.#plan = options.plan;
     this.#sessions = sessions;
     this.#data = options.data;
@@ -64,15 +76,20 @@ export class TrainingRuntime {
     this.#state = initialState(options.plan, step);
   }
 
-  /** Compiles the plan and opens both sessions. @throws what {@link compileTrainingStep} throws; INVALID_DATA when data are missing. */
+  /**
+   * Compiles the plan and opens both sessions. @throws what {@link compileTrainingStep} throws; INVALID_DATA when data are missing;
+   * UNAVAILABLE when no execution provider of the list loads.
+   */
   static async open(options: RuntimeOptions): Promise<TrainingRuntime> {
-    const { plan, data, threads = 1 } = options;
+    const { plan, data, threads = 1, executionProviders = ['cpu'] } = options;
     checkData(plan, data);
+    const provider = await chosenProvider(executionProviders);
     const step = compileTrainingStep(plan);
-    const train = await openSession(step.model, { threads });
+    const settings = { threads, providers: [provider] };
+    const train = await openSession(step.model, settings);
     try {
-      const evaluate = await openSession(compileEvaluation(plan).model, { threads });
-      return new TrainingRuntime(options, step, { train, evaluate });
+      const evaluate = await openSession(compileEvaluation(plan).model, settings);
+      return new TrainingRuntime(options, step, { train, evaluate, provider });
     } catch (error) {
       await train.close();
       throw error;
