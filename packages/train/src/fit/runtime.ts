@@ -9,6 +9,7 @@ import {
   type Tensor,
   type TensorArray,
 } from '@sanderling/onnx';
+import { blockSize } from '../compile/block-size.ts';
 import { compileEvaluation } from '../compile/evaluation.ts';
 import { averageName, counterName, nextName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
@@ -30,6 +31,8 @@ export interface RuntimeOptions {
   readonly seed: number | string;
   /** Threads of the runtime. @default 1 */
   readonly threads?: number;
+  /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. @default what `blockSize` finds */
+  readonly block?: number;
   /** What computes, in order of preference: the first that loads here. @default ['cpu'] */
   readonly executionProviders?: readonly ExecutionProvider[];
 }
@@ -84,7 +87,8 @@ export class TrainingRuntime {
     const { plan, data, threads = 1, executionProviders = ['cpu'] } = options;
     checkData(plan, data);
     const provider = await chosenProvider(executionProviders);
-    const step = compileTrainingStep(plan);
+    const { block = provider === 'cpu' ? await blockSize() : 0 } = options;
+    const step = compileTrainingStep(plan, { block });
     const settings = { threads, providers: [provider] };
     const train = await openSession(step.model, settings);
     try {
