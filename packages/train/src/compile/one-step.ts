@@ -19,6 +19,8 @@ export interface StepInput {
   readonly index: Value;
   /** Learning rate, a scalar. */
   readonly rate: Value;
+  /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. */
+  readonly block: number;
   /** Uniform numbers of a shape for the step of a counter. */
   readonly uniform: (m: Algebra, dims: readonly number[], counter: Value) => Value;
 }
@@ -84,6 +86,7 @@ function partGradients(input: StepInput, next: Map<string, Value>): { loss: Valu
     uniform: (inner, dims) => uniform(inner, dims, counter),
     follows: (value) => bufferOf.has(value.name),
     update: (buffer, value) => next.set(bufferOf.get(buffer.name) as string, value),
+    block: input.block,
   });
   const values = parameters.map((name) => now.get(name) as Value);
   tape.watch(values);

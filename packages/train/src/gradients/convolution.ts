@@ -1,21 +1,37 @@
 // Gradients of convolutions. Which formulation of the weights' gradient is fastest depends on the shape; the choice follows measurements
 // on AVX-512 processors. Dimensions below: N batch, C/O channels in/out, G groups, k kernel, s stride, d dilation.
-import { stringAttribute, type Value } from '@sanderling/onnx';
+import { intAttribute, stringAttribute, type Value } from '@sanderling/onnx';
 import { dimsOf, product, type Algebra } from '../algebra.ts';
-import { inputOf, outputOf, single, unsupported, type Call, type GradientRule } from './rule.ts';
+import {
+  blockedForm,
+  blockedForward,
+  blockedInputGradient,
+  blockedWeightGradient,
+  inputBlocks,
+} from './blocked-convolution.ts';
+import { toBlocks } from './blocked.ts';
 import { depthwiseWeights } from './depthwise.ts';
-import { attributesOf, geometryOf, offsetsOf, padding, spatial, type Convolution, type Geometry } from './geometry.ts';
-
-/** Weights for the way back at stride 1: in and out exchanged within each group, every kernel turned round. */
-function turned(m: Algebra, w: Value, groups: number): Value {
-  const [out, inGroup, ...kernel] = dimsOf(w) as [number, number, ...number[]];
-  const size = product(kernel);
-  const grouped = m.reshape(w, [groups, out / groups, inGroup, size]);
-  const swapped = m.reshape(m.transpose(grouped, [0, 2, 1, 3]), [groups * inGroup, out / groups, size]);
-  const reversed =
-    size === 1 ? swapped : m.gather(swapped, m.int64(Array.from({ length: size }, (_, i) => size - 1 - i)), 2);
-  return m.reshape(reversed, [groups * inGroup, out / groups, ...kernel]);
-}
+import {
+  attributesOf,
+  geometryOf,
+  offsetsOf,
+  padding,
+  reached,
+  spatial,
+  type Convolution,
+  type Geometry,
+} from './geometry.ts';
+import {
+  inputOf,
+  outputOf,
+  single,
+  unsupported,
+  type Call,
+  type GradientRule,
+  type Gradients,
+  type Trained,
+} from './rule.ts';
+import { turned } from './turned.ts';
 
 /** dx: at stride 1 a convolution of dy with turned weights (fast); otherwise a transposed convolution. */
 export function inputGradient(m: Algebra, w: Value, { x, dy, geometry }: Convolution): Value {
@@ -124,19 +140,41 @@ function biasGradient(call: Call, dy: Value): Value | undefined {
   );
 }
 
+/** In training a convolution keeps its input in blocks of channels where it runs in these. */
+function convTrain(call: Call): Trained {
+  const { m, node, block } = call;
+  const [x, w] = [inputOf(call, 0), inputOf(call, 1)];
+  const [weightDims, size] = [dimsOf(w), spatial(x)];
+  const form = blockedForm(block, dimsOf(x)[1] as number, { weightDims, groups: intAttribute(node, 'group', 1) });
+  if (form === undefined || stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET')
+    return { outputs: m.scope.ops('Conv', call.inputs, node.attributes, 1) };
+  const geometry = geometryOf(call, { kernel: weightDims.slice(2), large: size, small: size });
+  const xBlocks = inputBlocks(m, x, block);
+  const dims = [dimsOf(x)[0] as number, weightDims[0] as number, ...reached(size, geometry)];
+  const y = blockedForward(m, { xBlocks, w, bias: call.inputs[2], geometry, form, block, dims });
+  return { outputs: [y], saved: { xBlocks } };
+}
+
+function convPull(call: Call, dy: Value): Gradients {
+  const { m, block } = call;
+  const [x, w] = [inputOf(call, 0), inputOf(call, 1)];
+  const weightDims = dimsOf(w);
+  const geometry = geometryOf(call, { kernel: weightDims.slice(2), large: spatial(x), small: spatial(dy) });
+  const all = { x, dy, weightDims, geometry };
+  const xBlocks = call.saved['xBlocks'];
+  const form = blockedForm(block, dimsOf(x)[1] as number, { weightDims, groups: geometry.groups });
+  const blocked =
+    xBlocks === undefined || form === undefined
+      ? undefined
+      : { ...all, block, form, xBlocks, dyBlocks: toBlocks(m, dy) };
+  const dx = () => (blocked && blockedInputGradient(m, w, blocked)) ?? inputGradient(m, w, all);
+  const dw = () => (blocked && blockedWeightGradient(m, blocked)) ?? weightGradient(m, all);
+  return [call.wants(0) ? dx() : undefined, call.wants(1) ? dw() : undefined, biasGradient(call, dy)];
+}
+
 export const convolution = {
   // y = x ⋆ w + b: dx = dy ⋆ turned w; dw = x ⋆ dy; db = Σ dy
-  Conv: single((call, dy) => {
-    const [x, w] = [inputOf(call, 0), inputOf(call, 1)];
-    const weightDims = dimsOf(w);
-    const geometry = geometryOf(call, { kernel: weightDims.slice(2), large: spatial(x), small: spatial(dy) });
-    const all = { x, dy, weightDims, geometry };
-    return [
-      call.wants(0) ? inputGradient(call.m, w, all) : undefined,
-      call.wants(1) ? weightGradient(call.m, all) : undefined,
-      biasGradient(call, dy),
-    ];
-  }),
+  Conv: { train: convTrain, pull: (call, [dy]) => (dy === undefined ? [] : convPull(call, dy)) },
   // the transpose of a convolution: dx = dy ⋆ w; dw with the two sides exchanged
   ConvTranspose: single((call, dy) => {
     const [x, w] = [inputOf(call, 0), inputOf(call, 1)];

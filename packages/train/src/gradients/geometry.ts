@@ -52,6 +52,16 @@ export function geometryOf(
 /** Sizes of the axes of space. */
 export const spatial = (value: Value): number[] => dimsOf(value).slice(2);
 
+/** The sizes that a convolution makes of others. */
+export function reached(sizes: readonly number[], geometry: Geometry): number[] {
+  const { kernel, strides, dilations, padsBefore, padsAfter } = geometry;
+  return sizes.map((size, i) => {
+    const reach = (dilations[i] as number) * ((kernel[i] as number) - 1) + 1;
+    const room = size + (padsBefore[i] as number) + (padsAfter[i] as number) - reach;
+    return Math.floor(room / (strides[i] as number)) + 1;
+  });
+}
+
 /** The attributes that say a geometry again. */
 export function attributesOf(geometry: Geometry): Record<string, number | number[]> {
   const { kernel, strides, dilations, padsBefore, padsAfter, groups } = geometry;

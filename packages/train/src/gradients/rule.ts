@@ -12,6 +12,8 @@ export interface Call {
   readonly outputs: readonly (Value | undefined)[];
   /** What the training form kept for the way back. */
   readonly saved: Readonly<Record<string, Value>>;
+  /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. */
+  readonly block: number;
   /** Whether anyone needs the gradient of this input. */
   wants(input: number): boolean;
   /** The content of an input that is known when compiling. */
@@ -26,6 +28,8 @@ export interface Training {
   follows(value: Value): boolean;
   /** Gives a buffer (a running mean, say) its value for the next step. */
   update(buffer: Value, value: Value): void;
+  /** Channels of a block of the runtime's own layout for convolutions. @default 0, standard operators only */
+  readonly block?: number;
 }
 
 /** The values that a training form leaves. */

@@ -100,6 +100,7 @@ export class Tape {
       inputs,
       outputs: [] as readonly (Value | undefined)[],
       saved: {} as Readonly<Record<string, Value>>,
+      block: this.#training.block ?? 0,
       wants: (i: number) => this.#active.has(inputs[i]?.name ?? ''),
       constant: (i: number) => this.m.scope.tensor(inputs[i]?.name ?? ''),
     };
