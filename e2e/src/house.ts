@@ -28,6 +28,8 @@ export class Process {
   start(): void {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve(this.#door)), ...this.#args], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      // Workers as urgent as everything else: on a busy machine nice ones starve.
+      env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0' },
     });
     child.stdin.on('error', () => undefined);
     createInterface({ input: child.stdout }).on('line', (text) => this.#hear(text));

@@ -20,7 +20,7 @@ async function runOnce(...args: string[]): Promise<Summary> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [start, '--once', '--json', '--port', '0', '--data', folder, ...args],
-    { maxBuffer: 1 << 26 },
+    { maxBuffer: 1 << 26, env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0' } },
   );
   return JSON.parse(stdout) as Summary;
 }

@@ -62,7 +62,7 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
     maxWaiting: settings.limits.waitingDevices,
   });
   const base = { clock, database, durable, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
-  return { ...base, ...openLearning(base) };
+  return { ...base, ...openLearning(base, { niceness: settings.workers.niceness }) };
 }
 
 /**

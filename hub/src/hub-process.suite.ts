@@ -33,7 +33,8 @@ export class HubProcess {
   async start(port = '0', env: Readonly<Record<string, string>> = {}): Promise<void> {
     const child = spawn(process.execPath, [program, '--data', this.folder, '--port', port], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
+      // Workers as urgent as everything else: a busy machine would starve nice ones.
+      env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0', ...env },
     });
     this.#child = child;
     child.stderr.on('data', (chunk: Buffer) => (this.errors += chunk.toString()));

@@ -21,7 +21,9 @@ import { DiskBlobs, openDatabase, sqliteDialect } from './store/index.ts';
 import type { PoolOptions } from './workers/index.ts';
 
 /** A learning hub without a door. */
-export interface House extends LearningBase, Learning, AsyncDisposable {}
+export interface House extends LearningBase, Learning, AsyncDisposable {
+  readonly folder: string;
+}
 
 /** Opens a house in a folder and sets it going. */
 export async function openHouse(
@@ -47,13 +49,15 @@ export async function openHouse(
   const reports = new Monitoring(database, clock);
   const fleet = new Fleet(database, { events, clock, releaseKey: hubKeys.release, readings: data, reports, projects });
   const base: LearningBase = { clock, database, blobs, events, hubKeys, projects, data, fleet };
-  const { start = true, ...pool } = options;
+  // Workers as urgent as everything else: on a busy machine a nice one gets a tenth of a core, and a test of seconds takes minutes.
+  const { start = true, ...pool } = { niceness: 0, ...options };
   const learning = openLearning(base, pool);
   const stop = new AbortController();
   const running = start ? runLearning(learning, stop.signal) : Promise.resolve();
   return {
     ...base,
     ...learning,
+    folder,
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await running;

@@ -13,6 +13,7 @@ const usage = `sanderling-hub ${hubVersion}: the server of Sanderling
   --port <number>   port to listen on, 0 for any       (SANDERLING_PORT, 7411)
   --host <address>  address to listen on               (SANDERLING_HOST, 127.0.0.1)
   --config <file>   settings file, JSON or YAML        (sanderling-hub.json)
+  --until-stdin-ends  stop when standard input ends, as it does when the program that started this one dies
   --help, --version
 
 Settings: defaults < settings file < .env < environment < flags. When the hub is ready it prints one line of JSON with its url
@@ -27,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(flags.help === true ? usage : `${hubVersion}\n`);
       return 0;
     }
-    await runUntilStopped(await open(flags));
+    await runUntilStopped(await open(flags), flags['until-stdin-ends'] ?? false);
     return 0;
   } catch (thrown) {
     const error = toSanderlingError(thrown);
@@ -61,8 +62,8 @@ async function open(flags: ReturnType<typeof readFlags>): Promise<Hub> {
   return hub;
 }
 
-async function runUntilStopped(hub: Hub): Promise<void> {
-  const signal = await nextSignal();
+async function runUntilStopped(hub: Hub, untilStdinEnds: boolean): Promise<void> {
+  const signal = await Promise.race([nextSignal(), ...(untilStdinEnds ? [stdinEnd()] : [])]);
   process.once('SIGINT', () => process.exit(130));
   process.stderr.write(`${signal}: stopping\n`);
   await rm(addressFile(hub), { force: true });
@@ -77,6 +78,13 @@ function addressFile(hub: Hub): string {
 function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+function stdinEnd(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const end of ['end', 'close', 'error']) process.stdin.once(end, () => resolve('standard input ended'));
+    process.stdin.resume();
   });
 }
 
@@ -99,6 +107,7 @@ function readFlags(args: readonly string[]) {
         port: { type: 'string' },
         host: { type: 'string' },
         config: { type: 'string' },
+        'until-stdin-ends': { type: 'boolean' },
         help: { type: 'boolean' },
         version: { type: 'boolean' },
       },

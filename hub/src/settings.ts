@@ -10,6 +10,12 @@ export const hubSettings = z.strictObject({
   port: z.int().min(0).max(65_535).default(7411),
   /** Folder of the hub's data. */
   data: z.string().min(1).default('.sanderling'),
+  workers: z
+    .strictObject({
+      /** Nice value of the processes that train and judge: 0 is as urgent as the hub itself, 19 the lowest priority. */
+      niceness: z.int().min(0).max(19).default(10),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       /** Largest body of a request, megabytes. */

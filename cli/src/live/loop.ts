@@ -116,7 +116,7 @@ class LiveLoop implements AsyncDisposable {
     const folder = join(this.#options.folder, 'hub');
     const url = await this.#start<string>(
       '@sanderling/hub/bin',
-      ['--data', folder, '--port', String(this.#options.port)],
+      ['--data', folder, '--port', String(this.#options.port), '--until-stdin-ends'],
       (line, resolve) => {
         if (typeof line['url'] === 'string') resolve(line['url']);
       },

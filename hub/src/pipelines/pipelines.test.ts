@@ -1,9 +1,12 @@
 // Executions as users see them: they stop with a sentence, cancel cleanly, survive bad trials, queue, and reuse what has not changed.
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ended, eventOf, feed, openHouse, roomReadings, smallProject, type House } from '../learning.suite.ts';
+
+// Seconds of work on a quiet machine; a busy one may take a minute.
+vi.setConfig({ testTimeout: 240_000 });
 
 async function houseWith(project: object, readings = roomReadings(900)): Promise<House> {
   const house = await openHouse(await mkdtemp(join(tmpdir(), 'house-')));
@@ -92,7 +95,7 @@ test('cancelling ends trials and runs; a queued execution ends before it begins'
   expect((await house.tracking.runs({ state: 'killed' })).items.length).toBeGreaterThan(1);
   await expect.poll(() => pids.filter((pid) => house.workers.pids.includes(pid)).length).toBe(0);
   await expect(house.pipelines.cancel(first.id)).rejects.toMatchObject({ code: 'CONFLICT' });
-}, 60_000);
+});
 
 test('executions of a project run one after the other; unchanged data and settings are not searched again', async () => {
   await using house = await houseWith(smallProject);
@@ -121,4 +124,21 @@ test('a newer trigger of an automation replaces its queued execution; the queue 
   await expect(house.pipelines.begin('room')).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
   await expect(house.pipelines.begin('nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await house[Symbol.asyncDispose]();
+});
+
+test('a cached search whose model is gone is searched again instead of failing what builds on it', async () => {
+  await using house = await houseWith(smallProject);
+  const begin = async () =>
+    ended(house, (await house.pipelines.begin('room', { actions: ['retrain'] })).id).then(({ state, steps }) => ({
+      state,
+      search: steps.find(({ name }) => name === 'search')!,
+    }));
+  const first = await begin();
+  const { best } = first.search.outputs as { best: { model: string } };
+  await rm(join(house.folder, 'blobs', best.model.slice(0, 2), best.model.slice(2)));
+  const second = await begin();
+  expect(second.state).toBe('succeeded');
+  expect(second.search.outputs).toMatchObject({ best: { model: best.model } });
+  expect(second.search.message).not.toMatch(/taken from there/);
+  expect((await begin()).search.message).toMatch(/taken from there/);
 });

@@ -7,16 +7,27 @@ import type { BlobStore } from './blobs.ts';
 /** A blob store in a folder of this machine. */
 export class DiskBlobs implements BlobStore {
   readonly #folder: string;
+  readonly #write: typeof writeFileAtomic;
+  /** Blobs on their way to the disk: a file can be seen there before it is durable. */
+  readonly #writing = new Map<Digest, Promise<void>>();
 
-  constructor(folder: string) {
+  /** @param write how a file is written; tests make it slow */
+  constructor(folder: string, write: typeof writeFileAtomic = writeFileAtomic) {
     this.#folder = folder;
+    this.#write = write;
   }
 
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = sha256(bytes);
-    const present = await stat(this.path(digest)).catch(() => undefined);
-    if (present?.size !== bytes.length) await writeFileAtomic(this.path(digest), bytes);
+    const writing = this.#writing.get(digest) ?? this.#store(digest, bytes);
+    this.#writing.set(digest, writing);
+    await writing.finally(() => this.#writing.delete(digest));
     return digest;
+  }
+
+  async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const present = await stat(this.path(digest)).catch(() => undefined);
+    if (present?.size !== bytes.length) await this.#write(this.path(digest), bytes);
   }
 
   async get(digest: Digest): Promise<Uint8Array> {

@@ -33,3 +33,15 @@ test('a log that cannot be flushed is an error, not an acknowledgement; the next
   await expect(log.sync()).rejects.toMatchObject({ code: 'ENOENT' });
   await expect(log.sync()).rejects.toMatchObject({ code: 'ENOENT' });
 });
+
+test('a folder that is removed under the hub is told, instead of acknowledging what nobody will find again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sanderling-durable-'));
+  const log = new WriteAheadLog(join(folder, 'x.sqlite'));
+  const database = await openDatabase(sqliteDialect(join(folder, 'x.sqlite'), log), []);
+  log.note();
+  await log.sync();
+  await rm(folder, { recursive: true });
+  log.note();
+  await expect(log.sync()).rejects.toMatchObject({ code: 'CORRUPT', message: expect.stringContaining('removed') });
+  await database.destroy();
+});

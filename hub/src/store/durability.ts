@@ -1,5 +1,6 @@
 // Power cuts: a commit reaches the disk's cache at once and the disk a little later, off the event loop. Nobody is told of it before it is there.
 import { open, type FileHandle } from 'node:fs/promises';
+import { SanderlingError } from '@sanderling/kit';
 
 /** Makes what was committed survive a power cut. */
 export interface Durable {
@@ -46,6 +47,15 @@ export class WriteAheadLog implements Durable {
     const upTo = this.#written;
     this.#handle ??= await open(this.#path, 'r+');
     await this.#handle.datasync();
+    if ((await this.#handle.stat()).nlink === 0) throw removed(this.#path);
     this.#synced = upTo;
   }
+}
+
+/** The log is still open and takes what is written, but it has no name any more: nothing of it will be there after a restart. */
+function removed(path: string): SanderlingError {
+  return new SanderlingError('CORRUPT', 'the data folder was removed under the running hub', {
+    where: path,
+    fix: 'stop the hub, and start it on a folder that nothing else empties',
+  });
 }

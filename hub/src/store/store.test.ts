@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sha256 } from '@sanderling/kit';
+import { sha256, writeFileAtomic } from '@sanderling/kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeBlobStore } from './blobs.suite.ts';
 import { DiskBlobs, openDatabase, sqliteDialect, tables, type Migrations } from './index.ts';
@@ -30,6 +30,23 @@ test('nothing is left beside a blob', async () => {
   const digest = await blobs.put(Buffer.from('one'));
   expect(await readdir(join(folder, 'clean', digest.slice(0, 2)))).toEqual([digest.slice(2)]);
   expect(digest).toBe(sha256('one'));
+});
+
+test('nobody is told of a blob before it is durable, however many put it at once', async () => {
+  const path = join(folder, 'slow');
+  let durable = false;
+  const written = Promise.withResolvers<void>();
+  const slow: typeof writeFileAtomic = async (...file) => {
+    await writeFileAtomic(...file);
+    written.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    durable = true;
+  };
+  const blobs = new DiskBlobs(path, slow);
+  const first = blobs.put(Buffer.from('news')).then(() => durable);
+  await written.promise;
+  const second = blobs.put(Buffer.from('news')).then(() => durable);
+  expect(await Promise.all([first, second])).toEqual([true, true]);
 });
 
 interface Tables {

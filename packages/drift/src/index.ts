@@ -22,7 +22,7 @@ export {
   type ResidualMonitorState,
   type ResidualVerdict,
 } from './residual-monitor.ts';
-export { residualReference, type ResidualReference } from './residual-reference.ts';
+export { leastResiduals, residualReference, type ResidualReference } from './residual-reference.ts';
 export { alertScore, driftRatio, driftScore } from './score.ts';
 export {
   calibrateVector,

@@ -18,8 +18,8 @@ export interface ResidualReference {
   readonly peak?: number;
 }
 
-/** What a reference must have. */
-const least = 30;
+/** Residuals that a reference must have. */
+export const leastResiduals = 30;
 const maxInflation = 6;
 /** What an absolute residual counts at most: one spike is not a drift. */
 export function largestCounted(mean: number, std: number): number {
@@ -41,11 +41,15 @@ export function residualReference(residuals: ArrayLike<number>, scoreWindow?: nu
   const bad = sizes.findIndex((size) => !Number.isFinite(size));
   if (bad >= 0)
     throw new SanderlingError('INVALID_DATA', 'a residual is not a finite number', { where: `residuals[${bad}]` });
-  if (sizes.length < least) {
-    throw new SanderlingError('TOO_LITTLE_DATA', `${sizes.length} residuals are too few; ${least} are needed`, {
-      where: 'residuals',
-      fix: 'use a longer validation part',
-    });
+  if (sizes.length < leastResiduals) {
+    throw new SanderlingError(
+      'TOO_LITTLE_DATA',
+      `${sizes.length} residuals are too few; ${leastResiduals} are needed`,
+      {
+        where: 'residuals',
+        fix: 'use a longer validation part',
+      },
+    );
   }
   const mean = average(sizes);
   const std = Math.sqrt(average(sizes.map((size) => (size - mean) ** 2)));

@@ -10,7 +10,7 @@ import { SanderlingError, toSanderlingError } from './errors.ts';
  */
 export async function writeFileAtomic(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const aside = join(folder, `.${randomBytes(6).toString('hex')}.partial`);
   try {
     await writeDurably(aside, data, mode);
@@ -20,6 +20,16 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string, m
     await rm(aside, { force: true });
     const known = toSanderlingError(error);
     throw new SanderlingError(known.code, `cannot write ${path}: ${known.message}`, { where: path, cause: error });
+  }
+}
+
+/** Makes a folder and those above it. New ones are durable too: a power cut must not take away a folder whose files were synchronised. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; ; made = dirname(made)) {
+    await syncFolder(dirname(made));
+    if (made === first || made === dirname(made)) return;
   }
 }
 

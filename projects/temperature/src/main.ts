@@ -1,9 +1,8 @@
 // `npm start`: the whole loop on room temperature, from nothing, in front of your eyes.
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
-import { describeResult, runLoop, summaryOf } from 'sanderling/live';
+import { claimNamedFolder, claimOwnFolder, describeResult, runLoop, summaryOf } from 'sanderling/live';
 import project from '../sanderling.config.ts';
 import { filePlayback, simulatedPlayback } from './playback.ts';
 import { roomChangeNames, type RoomChange } from './room-changes.ts';
@@ -42,6 +41,9 @@ const optionTable = {
   help: { type: 'boolean', default: false },
 } as const;
 
+/** Where the data go unless `--data` says otherwise; emptied at every start. */
+const ownFolder = join('.sanderling', 'temperature');
+
 type Flags = ReturnType<typeof readFlags>;
 
 /** Runs the command line and returns the exit status. */
@@ -66,11 +68,11 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     flags.csv === undefined
       ? simulatedPlayback(number(flags.seed, 'seed'), roomChange(flags.change))
       : await filePlayback(flags.csv, columns(flags));
-  const folder = await prepareFolder(flags.data);
+  using folder = await (flags.data === undefined ? claimOwnFolder(ownFolder) : claimNamedFolder(flags.data));
   const result = await runLoop({
     project: adapted(flags, playback.fresh),
     playback,
-    folder,
+    folder: folder.path,
     port: number(flags.port, 'port'),
     once: flags.once,
     speed: number(flags.speed ?? (flags.once ? '1' : '0.4'), 'speed'),
@@ -124,25 +126,6 @@ function number(text: string, flag: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new SanderlingError('INVALID_ARGUMENT', `--${flag} takes a number, not "${text}"`, { where: `--${flag}` });
-}
-
-/** Says that a folder was made by `npm start` and may be emptied by it. */
-const marker = 'made-by-npm-start';
-
-/** An empty folder: the user's, which must be empty already, or our own, which is emptied. */
-async function prepareFolder(asked: string | undefined): Promise<string> {
-  const folder = resolve(asked ?? join('.sanderling', 'temperature'));
-  const present = await readdir(folder).catch(() => [] as string[]);
-  if (present.length > 0 && (asked !== undefined || !present.includes(marker))) {
-    throw new SanderlingError('ALREADY_EXISTS', `${folder} is not empty`, {
-      where: '--data',
-      fix: 'name an empty folder',
-    });
-  }
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  if (asked === undefined) await writeFile(join(folder, marker), '');
-  return folder;
 }
 
 /** After Ctrl-C nothing went wrong; anything else is said with what to do. */

@@ -3,9 +3,12 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AutomationSpec } from '@sanderling/wire';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ended, eventOf, feed, openHouse, roomReadings, smallProject, type House } from '../../learning.suite.ts';
 import { arm, idle, isReady, mostTries, settle } from './decide.ts';
+
+// Seconds of work on a quiet machine; a busy one may take a minute.
+vi.setConfig({ testTimeout: 240_000 });
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'house-'));
 const spec: AutomationSpec = { when: 'drift.alarm', collect: '1h', cooldown: '1d', run: ['retrain'] };
@@ -95,15 +98,45 @@ test('a stopped execution is tried again with as many readings more, three times
     freshFrom: 1000 as number | null,
   };
   for (let tries = 2; tries <= mostTries; tries++) {
-    const next = settle({ ...state, state: 'running' }, spec, { end: 'stopped', readings });
+    const next = settle({ ...state, state: 'running' }, spec, { end: 'stopped', code: null, readings });
     expect(next.state).toMatchObject({ state: 'armed', tries, waitUntilTime: 5000 + hour, freshFrom: 1000 });
     state = next.state;
   }
-  const last = settle({ ...state, state: 'running' }, spec, { end: 'stopped', readings });
+  const last = settle({ ...state, state: 'running' }, spec, { end: 'stopped', code: null, readings });
   expect(last.state.state).toBe('idle');
   expect(last.reason).toMatch(/given up after 3 tries/);
-  expect(settle({ ...state, state: 'running' }, spec, { end: 'succeeded', readings })).toMatchObject({
+  expect(settle({ ...state, state: 'running' }, spec, { end: 'succeeded', code: null, readings })).toMatchObject({
     reason: null,
     state: { state: 'idle' },
   });
+});
+
+test('a start that found too little data waits for more by itself, however often, and is not counted as a try', () => {
+  const readings = { count: 500, lastTime: 5000 };
+  const running = { ...idle('room', 0), state: 'running' as const, tries: mostTries, execution: 'exe_1' };
+  const stopped = { end: 'stopped', code: 'TOO_LITTLE_DATA', readings };
+  const next = settle(running, spec, stopped);
+  expect(next.state).toMatchObject({ state: 'armed', tries: mostTries, waitUntilTime: 5000 + hour, execution: null });
+  expect(next.reason).toMatch(/waits for more/);
+  const { collect: _collect, ...bare } = spec;
+  expect(settle(running, bare, stopped).state).toMatchObject({ state: 'armed', waitUntilCount: 550 });
+  expect(settle(running, bare, { ...stopped, code: null }).state.state).toBe('idle');
+});
+
+test('with fewer than 30 windows to judge by, the search is not begun; the automation waits for more readings and then succeeds', async () => {
+  await using house = await openHouse(await newFolder());
+  const automation = { when: 'drift.alarm', run: ['retrain'], cooldown: '1h' };
+  const data = { ...smallProject.data, split: { train: 0.88, validation: 0.06, test: 0.06 } };
+  await house.projects.put({ ...project(automation), data });
+  await feed(house, 'room', roomReadings(285));
+  await alarm(house, 1_700_000_000_000 + 280 * 600_000);
+  const waiting = await eventOf(house, 'automation.armed', (await eventOf(house, 'automation.started')).seq);
+  expect(waiting.data).toMatchObject({ tries: 1, waitUntilCount: 314 });
+  const [stopped] = (await house.pipelines.list()).items;
+  expect(stopped).toMatchObject({ state: 'stopped' });
+  expect(stopped!.reason).toMatch(/2\d windows together; 30 are needed/);
+  expect(stopped!.steps.find(({ name }) => name === 'search')).toMatchObject({ state: 'skipped' });
+  await feed(house, 'room', roomReadings(60, { from: 285 }));
+  const again = await eventOf(house, 'automation.started', waiting.seq);
+  expect(await ended(house, String(again.data['execution']))).toMatchObject({ state: 'succeeded' });
 });

@@ -136,7 +136,11 @@ export class Automations {
     const automation = await this.#specOf(state);
     if (automation === undefined) return;
     const readings = await this.#parts.data.span(project!);
-    const { state: next, reason } = settle(state, automation, { end: String(data['state']), readings });
+    const { state: next, reason } = settle(state, automation, {
+      end: String(data['state']),
+      code: typeof data['code'] === 'string' ? data['code'] : null,
+      readings,
+    });
     const type = next.state === 'armed' ? 'automation.armed' : 'automation.skipped';
     await this.#store.put(next, async (tx) => {
       if (reason !== null) await this.#tell(type, next, { automation, tx, reason });
@@ -184,9 +188,9 @@ export class Automations {
     const { pipelines, data } = this.#parts;
     const readings = await data.span(state.project);
     if (!isReady(state, readings)) return false;
-    const { project, position, freshFrom, cause, tries } = state;
+    const { project, position, freshFrom } = state;
     // The text is the identity of this start: after a crash between the two writes below it is found again instead of started twice.
-    const trigger = `${automation.when} ${cause}, try ${tries} of ${mostTries}`;
+    const trigger = triggerText(state, automation);
     const { id } =
       (await pipelines.findByTrigger(project, trigger)) ??
       (await pipelines.begin(project, { trigger, actions: automation.run, freshFrom, automation: position }));
@@ -219,6 +223,16 @@ export class Automations {
     const data = { ...facts, waitUntilTime, waitUntilCount, ...(reason === undefined ? {} : { reason }) };
     return this.#parts.events.append({ type, project, subject: `${project}/${position}`, data }, tx);
   }
+}
+
+/** A start for a cause: no two of them wait for the same. */
+function triggerText(
+  { cause, tries, waitUntilCount, waitUntilTime }: AutomationState,
+  { when }: AutomationSpec,
+): string {
+  const at = waitUntilTime === null ? [] : [`readings of ${new Date(waitUntilTime).toISOString()}`];
+  if (waitUntilCount !== null) at.push(`${waitUntilCount} readings`);
+  return [`${when} ${cause}, try ${tries} of ${mostTries}`, ...at].join(', at ');
 }
 
 interface Place {

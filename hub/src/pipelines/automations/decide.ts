@@ -35,8 +35,11 @@ export interface Trigger {
   readonly freshFrom: number | null;
 }
 
-/** Starts for one cause: when gates still say no, a person has to look. */
+/** Starts for one cause: when gates still say no, a person has to look. Starts that found too little data are not counted: they only came too early. */
 export const mostTries = 3;
+
+/** Readings worth another try, at least. */
+const leastMore = 20;
 
 /** An automation that has never done anything. */
 export function idle(project: string, position: number): AutomationState {
@@ -70,20 +73,31 @@ export function isReady({ state, waitUntilTime, waitUntilCount }: AutomationStat
 export function settle(
   state: AutomationState,
   spec: AutomationSpec,
-  { end, readings }: { readonly end: string; readonly readings: Readings },
+  { end, code, readings }: { readonly end: string; readonly code: string | null; readonly readings: Readings },
 ): { readonly state: AutomationState; readonly reason: string | null } {
   const done = { ...state, ...idle(state.project, state.position), lastStart: state.lastStart, dueAt: state.dueAt };
   if (end === 'succeeded') return { state: done, reason: null };
   if (end !== 'stopped')
     return { state: done, reason: `its execution ${end === 'failed' ? 'failed' : 'was cancelled'}` };
+  const wait = waitFor(spec, { from: readings.lastTime ?? 0, readings });
+  const rearmed = { ...state, state: 'armed' as const, execution: null };
+  if (code === 'TOO_LITTLE_DATA')
+    return {
+      state: { ...rearmed, ...(spec.collect === undefined ? someMore(readings) : wait) },
+      reason: 'its execution found too little data; it waits for more',
+    };
   if (spec.collect === undefined)
     return { state: done, reason: 'its execution was stopped, and it collects no fresh readings to try again with' };
   if (state.tries >= mostTries) return { state: done, reason: `given up after ${state.tries} tries` };
-  const wait = waitFor(spec, { from: readings.lastTime ?? 0, readings });
   return {
-    state: { ...state, ...wait, state: 'armed', tries: state.tries + 1, execution: null },
+    state: { ...rearmed, ...wait, tries: state.tries + 1 },
     reason: `its execution was stopped; try ${state.tries + 1} of ${mostTries} follows with more readings`,
   };
+}
+
+/** Without a rule of the user's: a tenth more than there are, so that the number of tries grows only as the logarithm of the readings. */
+function someMore({ count }: Readings): Pick<AutomationState, 'waitUntilTime' | 'waitUntilCount'> {
+  return { waitUntilTime: null, waitUntilCount: count + Math.max(leastMore, Math.ceil(count / 10)) };
 }
 
 function waitFor(

@@ -1,5 +1,5 @@
 // Executions in the database. Every change of state and its event are one transaction.
-import { newId, SanderlingError, type Clock } from '@sanderling/kit';
+import { newId, SanderlingError, type Clock, type ErrorCode } from '@sanderling/kit';
 import type { Execution, ExecutionLog, ProjectSpec } from '@sanderling/wire';
 import type { Kysely, Selectable } from 'kysely';
 import type { EventLog } from '../../events/index.ts';
@@ -36,7 +36,15 @@ export interface ClaimedExecution {
   readonly cancelRequested: boolean;
 }
 
-export type ExecutionEnd = 'succeeded' | 'stopped' | 'failed' | 'cancelled';
+/** How an execution ended. */
+export interface ExecutionEnd {
+  readonly state: 'succeeded' | 'stopped' | 'failed' | 'cancelled';
+  /** One sentence; null when all went well. */
+  readonly reason: string | null;
+  /** Of the error that ended it; null without one, as for a gate's no. */
+  readonly code: ErrorCode | null;
+}
+
 export type StepEnd = 'succeeded' | 'stopped' | 'failed' | 'cancelled';
 export type StepRow = Selectable<PipelineTables['execution_step']>;
 
@@ -70,7 +78,7 @@ export class ExecutionStore {
         .where('state', '=', 'queued')
         .execute();
       const replaced = automation === null ? [] : waiting.filter((other) => other.automation === automation);
-      for (const other of replaced) await this.#end(tx, other.id, 'cancelled', 'a newer trigger took its place');
+      for (const other of replaced) await this.#end(tx, other.id, cancelled('a newer trigger took its place'));
       if (waiting.length - replaced.length >= mostQueued)
         throw new SanderlingError('LIMIT_REACHED', `${mostQueued} executions of ${project} wait already`, {
           fix: 'cancel one, or wait',
@@ -152,7 +160,7 @@ export class ExecutionStore {
     return this.#db.transaction().execute(async (tx) => {
       const row = await tx.selectFrom('execution').select('state').where('id', '=', id).executeTakeFirst();
       if (row === undefined) throw missing(id);
-      if (row.state === 'queued') await this.#end(tx, id, 'cancelled', 'cancelled before it began');
+      if (row.state === 'queued') await this.#end(tx, id, cancelled('cancelled before it began'));
       if (row.state === 'running')
         await tx.updateTable('execution').set({ cancel_requested: 1 }).where('id', '=', id).execute();
       return row.state;
@@ -160,8 +168,8 @@ export class ExecutionStore {
   }
 
   /** Ends an execution; steps that have not run are skipped. */
-  async end(id: string, state: ExecutionEnd, reason: string | null): Promise<void> {
-    await this.#db.transaction().execute((tx) => this.#end(tx, id, state, reason));
+  async end(id: string, end: ExecutionEnd): Promise<void> {
+    await this.#db.transaction().execute((tx) => this.#end(tx, id, end));
   }
 
   /** @throws NOT_FOUND */
@@ -305,7 +313,9 @@ export class ExecutionStore {
         await tx
           .insertInto('step_cache')
           .values({ cache_key: cacheKey, execution: id, outputs: text, created_at: now })
-          .onConflict((conflict) => conflict.column('cache_key').doNothing())
+          .onConflict((conflict) =>
+            conflict.column('cache_key').doUpdateSet({ execution: id, outputs: text, created_at: now }),
+          )
           .execute();
       const seconds = (now - (row.started_at ?? now)) / 1000;
       await this.#tell(tx, id, 'step.finished', { step, state, message, seconds });
@@ -322,7 +332,7 @@ export class ExecutionStore {
     return row === undefined ? undefined : { execution: row.execution, outputs: JSON.parse(row.outputs) as Outputs };
   }
 
-  async #end(tx: Kysely<PipelineTables>, id: string, state: ExecutionEnd, reason: string | null): Promise<void> {
+  async #end(tx: Kysely<PipelineTables>, id: string, { state, reason, code }: ExecutionEnd): Promise<void> {
     const now = this.#clock.now();
     await tx
       .updateTable('execution_step')
@@ -337,7 +347,7 @@ export class ExecutionStore {
       .returning(['started_at', 'trigger'])
       .executeTakeFirstOrThrow();
     const seconds = row.started_at === null ? 0 : (now - row.started_at) / 1000;
-    await this.#tell(tx, id, 'execution.finished', { state, reason, seconds, trigger: row.trigger });
+    await this.#tell(tx, id, 'execution.finished', { state, reason, code, seconds, trigger: row.trigger });
   }
 
   async #tell(tx: Kysely<PipelineTables>, id: string, type: string, data: Outputs): Promise<void> {
@@ -361,6 +371,10 @@ export class ExecutionStore {
       ),
     );
   }
+}
+
+function cancelled(reason: string): ExecutionEnd {
+  return { state: 'cancelled', reason, code: 'CANCELLED' };
 }
 
 function newStepRow(execution: string, step: AnyStep, position: number): PipelineTables['execution_step'] {

@@ -1,5 +1,5 @@
 // A pipeline: a typed graph of steps. Each step sees the outputs of the steps that it names, with their types.
-import { SanderlingError } from '@sanderling/kit';
+import { SanderlingError, type ErrorCode } from '@sanderling/kit';
 
 /** What a step hands on: plain JSON. */
 export type Outputs = Readonly<Record<string, unknown>>;
@@ -24,6 +24,8 @@ export interface Step<I, O extends Outputs> {
   readonly run: (inputs: I, context: StepContext) => Promise<O>;
   /** Steps with the same key have the same outputs: they are taken from the earlier execution. @default never */
   readonly cacheKey?: (inputs: I) => unknown;
+  /** Whether everything that cached outputs name is still there; otherwise the step runs. @default always */
+  readonly isWhole?: (outputs: Outputs) => Promise<boolean>;
   /** Tries in all, for failures that may pass. @default 3 */
   readonly attempts?: number;
   /** Longest time of one try, milliseconds. @default one hour */
@@ -36,6 +38,7 @@ export interface AnyStep extends Required<Pick<Step<never, Outputs>, 'attempts' 
   readonly after: readonly string[];
   readonly run: (inputs: Readonly<Record<string, Outputs>>, context: StepContext) => Promise<Outputs>;
   readonly cacheKey: ((inputs: Readonly<Record<string, Outputs>>) => unknown) | undefined;
+  readonly isWhole: ((outputs: Outputs) => Promise<boolean>) | undefined;
 }
 
 const hourMs = 3_600_000;
@@ -61,7 +64,8 @@ export class Pipeline<S extends object = object> {
     const unknown = after.find((other) => !known.has(other));
     if (unknown !== undefined)
       throw new SanderlingError('INVALID_ARGUMENT', `step ${name} comes after ${unknown}, which is not there`);
-    const added = { attempts: 3, timeoutMs: hourMs, cacheKey: undefined, ...step, name, after } as unknown as AnyStep;
+    const defaults = { attempts: 3, timeoutMs: hourMs, cacheKey: undefined, isWhole: undefined };
+    const added = { ...defaults, ...step, name, after } as unknown as AnyStep;
     return new Pipeline<S & Record<N, O>>(this.name, [...this.steps, added]);
   }
 }
@@ -70,10 +74,13 @@ export class Pipeline<S extends object = object> {
 export class Stopped extends Error {
   /** What the step found nevertheless. */
   readonly outputs: Outputs;
+  /** Of the error behind it, when the data will not do. */
+  readonly code: ErrorCode | null;
 
-  constructor(reason: string, outputs: Outputs = {}) {
+  constructor(reason: string, outputs: Outputs = {}, code: ErrorCode | null = null) {
     super(reason);
     this.name = 'Stopped';
     this.outputs = outputs;
+    this.code = code;
   }
 }

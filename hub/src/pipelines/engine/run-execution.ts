@@ -33,17 +33,17 @@ export async function runExecution(
   try {
     if (execution.cancelRequested) throw new SanderlingError('CANCELLED', 'cancelled');
     await runSteps(execution, pipeline, options);
-    await store.end(execution.id, 'succeeded', null);
+    await store.end(execution.id, { state: 'succeeded', reason: null, code: null });
   } catch (thrown) {
     if (isHubStopping(signal)) return;
-    await store.end(execution.id, ...endOf(thrown));
+    await store.end(execution.id, endOf(thrown));
   }
 }
 
-function endOf(thrown: unknown): [ExecutionEnd, string] {
-  if (thrown instanceof Stopped) return ['stopped', thrown.message];
+function endOf(thrown: unknown): ExecutionEnd {
+  if (thrown instanceof Stopped) return { state: 'stopped', reason: thrown.message, code: thrown.code };
   const error = toSanderlingError(thrown);
-  return [error.code === 'CANCELLED' ? 'cancelled' : 'failed', sentence(error)];
+  return { state: error.code === 'CANCELLED' ? 'cancelled' : 'failed', reason: sentence(error), code: error.code };
 }
 
 function sentence({ message, fix }: SanderlingError): string {
@@ -114,7 +114,7 @@ async function tryStep(
   { execution, options, key }: StepScope & { readonly key: string | null },
 ): Promise<Outputs> {
   const { store } = options;
-  const cached = key === null || execution.request.ignoreCache ? undefined : await store.cached(key);
+  const cached = key === null || execution.request.ignoreCache ? undefined : await cachedOutputs(step, key, store);
   if (cached !== undefined) {
     const message = `the same data and settings as in ${cached.execution}: taken from there`;
     await store.writeLog(execution.id, step.name, { level: 'info', text: message });
@@ -136,6 +136,13 @@ async function tryStep(
   } finally {
     await settle();
   }
+}
+
+/** What an earlier execution found, if all of it is still there: a key may outlive what its outputs name. */
+async function cachedOutputs(step: AnyStep, key: string, store: ExecutionStore): ReturnType<ExecutionStore['cached']> {
+  const cached = await store.cached(key);
+  if (cached === undefined || step.isWhole === undefined) return cached;
+  return (await step.isWhole(cached.outputs)) ? cached : undefined;
 }
 
 /** Records how a try ended badly. @returns whether to try again. */
@@ -173,7 +180,8 @@ function end(
 
 /** Errors about the data are ends, not failures. */
 function asEnd(thrown: unknown): unknown {
-  if (thrown instanceof SanderlingError && aboutData.includes(thrown.code)) return new Stopped(sentence(thrown));
+  if (thrown instanceof SanderlingError && aboutData.includes(thrown.code))
+    return new Stopped(sentence(thrown), {}, thrown.code);
   return thrown;
 }
 

@@ -1,4 +1,5 @@
 // The pipeline that is derived from a project's config: readings → dataset → search → judged, registered, released and rolled out.
+import { toSanderlingError } from '@sanderling/kit';
 import { durationMs, type ProjectSpec, type Quality } from '@sanderling/wire';
 import { tables } from '../../store/index.ts';
 import { judgeGates, quantity, type VersionRecord } from '../../models/index.ts';
@@ -39,6 +40,7 @@ function retraining(request: ExecutionRequest, parts: TrainingParts): Registered
     })
     .step('search', ['prepare'], {
       cacheKey: ({ prepare }) => [prepare.prepared, spec.search, spec.model.loss],
+      isWhole: (outputs) => has(parts, (outputs as unknown as SearchResult).best.model),
       timeoutMs: longestSearchMs(spec),
       run: ({ prepare }, context) => search(spec, prepare.prepared, { parts, context }),
     })
@@ -122,7 +124,13 @@ async function snapshot({ data, pool }: TrainingParts, context: StepContext) {
 
 async function checkQuality(quality: Quality, context: StepContext) {
   for (const { severity, message } of quality.findings) await context.log(severity, message);
-  if (!quality.usable) throw new Stopped(quality.reason ?? 'the readings cannot be used for training');
+  const tooLittle = quality.findings.some(({ code }) => code === 'too-little-data');
+  if (!quality.usable)
+    throw new Stopped(
+      quality.reason ?? 'the readings cannot be used for training',
+      {},
+      tooLittle ? 'TOO_LITTLE_DATA' : null,
+    );
   const worrying = quality.findings.filter(({ severity }) => severity !== 'info').length;
   context.progress(1, worrying === 0 ? 'no complaints' : `usable, ${worrying} findings`);
   return { findings: quality.findings.length };
@@ -162,6 +170,14 @@ function search(
   return new SearchDriver({ ...parts, columns }, { spec, prepared }, context).run() as Promise<
     SearchResult & Record<string, unknown>
   >;
+}
+
+async function has({ blobs }: TrainingParts, digest: string): Promise<boolean> {
+  const size = await blobs.size(digest).catch((error: unknown) => {
+    if (toSanderlingError(error).code === 'NOT_FOUND') return undefined;
+    throw error;
+  });
+  return size !== undefined;
 }
 
 interface Found {

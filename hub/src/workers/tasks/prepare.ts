@@ -1,4 +1,5 @@
 // From readings to a forecasting task: grid, horizon, normalisation, and which rows train, steer and judge.
+import { leastResiduals } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
 import {
   chooseSeason,
@@ -113,6 +114,11 @@ function countWindows(grid: Grid, division: Division): Prepared['windows'] {
       `the ${part} part has ${starts.length} windows of ${division.largestWindow} + ${division.horizon} rows without a gap, ${leastWindows} are needed`,
     );
   }
+  const residuals = validation.length + test.length;
+  if (residuals < leastResiduals)
+    throw tooLittle(
+      `validation and test part have ${residuals} windows together; ${leastResiduals} are needed to know what a usual error is`,
+    );
   return { train: train.length, validation: validation.length, test: test.length };
 }
 
