@@ -1,9 +1,8 @@
 // Whether a model fits a real part: linked against its memory map, bank by bank.
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { SanderlingError } from '@sanderling/kit';
 import type { Generated } from '../generate.ts';
-import { boardFolder, link, linkedFiles, type BuildOptions, type Overflow } from './build.ts';
+import { compile, firmwareObjects, scriptFlags, type BuildOptions, type Overflow } from './build.ts';
 import { readElf } from './elf.ts';
 import { linkingMain } from './harness.ts';
 import { targets, type TargetName } from './table.ts';
@@ -33,28 +32,23 @@ export async function linkBudget(
 ): Promise<Budget> {
   const { board, script, banks } = targets[target];
   const texts = { ...generated.files, 'linking-main.c': linkingMain(generated) };
-  const linking = ['-L', boardFolder, '-T', script, `-Wl,--defsym=STACK_BYTES=${options.stackBytes ?? 16_384}`];
-  let folder: string;
-  try {
-    folder = await link(board, { texts, files: linkedFiles }, options, linking);
-  } catch (error) {
-    throw error instanceof SanderlingError && error.code === 'TOO_LARGE' ? explained(error, target) : error;
-  }
-  try {
-    const { sections } = readElf(await readFile(join(folder, 'program.elf')));
-    const initial = sections.find(({ name }) => name === '.data')?.size ?? 0;
-    const uses = banks.map(({ name, origin, bytes, holds }): BankUse => {
-      const inside = sections.filter(
-        ({ allocated, address }) => allocated && address >= origin && address < origin + bytes,
-      );
-      const used = inside.reduce((sum, { size }) => sum + size, 0);
-      // What variables begin with lies in the flash too.
-      return { bank: name, holds, used: used + (name === 'FLASH' ? initial : 0), bytes };
+  await using objects = await compile(board, { texts }, options);
+  const path = await objects
+    .link({ own: firmwareObjects, flags: scriptFlags(script, options), name: 'budget' })
+    .catch((error: unknown) => {
+      throw error instanceof SanderlingError && error.code === 'TOO_LARGE' ? explained(error, target) : error;
     });
-    return { target, banks: uses };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { sections } = readElf(await readFile(path));
+  const initial = sections.find(({ name }) => name === '.data')?.size ?? 0;
+  const uses = banks.map(({ name, origin, bytes, holds }): BankUse => {
+    const inside = sections.filter(
+      ({ allocated, address }) => allocated && address >= origin && address < origin + bytes,
+    );
+    const used = inside.reduce((sum, { size }) => sum + size, 0);
+    // What variables begin with lies in the flash too.
+    return { bank: name, holds, used: used + (name === 'FLASH' ? initial : 0), bytes };
+  });
+  return { target, banks: uses };
 }
 
 function explained(error: SanderlingError, target: TargetName): SanderlingError {

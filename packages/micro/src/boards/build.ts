@@ -1,4 +1,5 @@
 // Firmware for a board: sources and the board's own files through the ARM compiler and linker.
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -37,17 +38,33 @@ export interface BuildOptions {
 export const firmwareFolder = fileURLToPath(new URL('../../firmware', import.meta.url));
 /** Drivers and linker scripts. */
 export const boardFolder = join(firmwareFolder, 'board');
-const boardFile = (name: string): string => join(boardFolder, name);
-/** What stands in for parts of the C library. */
-export const boardMathFiles = ['errno.c', 'mathf.c'].map(boardFile);
-/** All that every firmware gets. */
-export const linkedFiles = [
-  ...['startup.c', 'uart.c', 'clock.c', 'flash.c', 'semihosting.c'].map(boardFile),
-  ...boardMathFiles,
+const boardFiles = [
+  'startup.c',
+  'uart.c',
+  'clock.c',
+  'flash.c',
+  'semihosting.c',
+  'errno.c',
+  'mathf.c',
+  'image-errno.c',
 ];
 
-/** Flags that all code for boards is compiled with: products and sums are rounded one by one as on every other machine. */
-export const commonFlags = ['-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '-fno-common'] as const;
+/** A board's own file, compiled. */
+export type BoardObject = 'startup' | 'uart' | 'clock' | 'flash' | 'semihosting' | 'errno' | 'mathf' | 'image-errno';
+
+/** What every firmware gets. */
+export const firmwareObjects: readonly BoardObject[] = [
+  'startup',
+  'uart',
+  'clock',
+  'flash',
+  'semihosting',
+  'errno',
+  'mathf',
+];
+
+/** All code for boards: products and sums are rounded one by one as on every other machine. */
+const commonFlags = ['-std=c99', '-Wall', '-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '-fno-common'];
 
 /** A linked program in a temporary folder, which goes when it is disposed of. */
 export class Firmware implements AsyncDisposable {
@@ -77,65 +94,142 @@ export async function buildFirmware(
   sources: FirmwareSources,
   options: BuildOptions = {},
 ): Promise<Firmware> {
-  const { stackBytes = 16_384 } = options;
-  const folder = await link(board, { ...sources, files: [...linkedFiles, ...(sources.files ?? [])] }, options, [
-    '-L',
-    boardFolder,
-    '-T',
-    boards[board].script,
-    `-Wl,--defsym=STACK_BYTES=${stackBytes}`,
-  ]);
-  const path = join(folder, 'program.elf');
-  return new Firmware(board, path, readElf(await readFile(path)));
+  const objects = await compile(board, sources, options);
+  try {
+    const script = scriptFlags(boards[board].script, options);
+    const path = await objects.link({ own: firmwareObjects, flags: script, name: 'firmware' });
+    return new Firmware(board, path, readElf(await readFile(path)));
+  } catch (error) {
+    await objects[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
-/**
- * Compiles and links; returns the temporary folder with `program.elf`, which the caller removes.
- * @throws as {@link buildFirmware}.
- */
-export async function link(
-  board: BoardName,
-  sources: FirmwareSources,
-  options: BuildOptions,
-  linking: readonly string[],
-): Promise<string> {
+/** What makes the linker use one of our scripts. */
+export function scriptFlags(script: string, { stackBytes = 16_384 }: BuildOptions): readonly string[] {
+  return ['-L', boardFolder, '-T', script, `-Wl,--defsym=STACK_BYTES=${stackBytes}`];
+}
+
+/** What is linked from compiled sources. */
+export interface Linking {
+  /** The board's own files that are wanted. */
+  readonly own: readonly BoardObject[];
+  readonly flags: readonly string[];
+  /** Name of the program in the folder. */
+  readonly name: string;
+}
+
+/** Compiled sources in a temporary folder, which goes when they are disposed of. */
+export class Objects implements AsyncDisposable {
+  readonly board: BoardName;
+  readonly folder: string;
+  readonly #files: readonly string[];
+  readonly #options: BuildOptions;
+
+  constructor(board: BoardName, folder: string, files: readonly string[], options: BuildOptions) {
+    this.board = board;
+    this.folder = folder;
+    this.#files = files;
+    this.#options = options;
+  }
+
+  /** The same sources without some of them. */
+  without(...names: readonly string[]): Objects {
+    const rest = this.#files.filter((file) => !names.includes(file));
+    return new Objects(this.board, this.folder, rest, this.#options);
+  }
+
+  /** Links, and returns the path of the ELF file. @throws as {@link buildFirmware}. */
+  async link({ own, flags, name }: Linking): Promise<string> {
+    const drivers = await boardObjects(this.board);
+    const args = [
+      ...boards[this.board].cpu,
+      ...this.#files,
+      ...own.map((file) => join(drivers, `${file}.o`)),
+      '--specs=nano.specs',
+      '-nostartfiles',
+      '-Wl,--gc-sections',
+      '-Wl,--no-warn-rwx-segments',
+      ...flags,
+      '-lm',
+      '-o',
+      `${name}.elf`,
+    ];
+    await runCompiler(args, this.folder, this.#options);
+    return join(this.folder, `${name}.elf`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Compiles sources. @throws as {@link buildFirmware}. */
+export async function compile(board: BoardName, sources: FirmwareSources, options: BuildOptions): Promise<Objects> {
   await requireBoardTools();
   const folder = await mkdtemp(join(tmpdir(), 'firmware-'));
   try {
     const { texts = {}, files = [], include = [] } = sources;
     for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, basename(name)), text);
-    const { cpu, id, flashBase } = boards[board];
-    const { defines = {}, optimise = '-O2', flags = [], timeout, signal } = options;
-    const macros = Object.entries({ BOARD_ID: id, FLASH_BASE: `${flashBase}u`, ...defines });
-    const args = [
-      ...cpu,
-      optimise,
-      '-std=c99',
-      '-Wall',
-      ...commonFlags,
-      ...flags,
-      ...macros.map(([name, value]) => `-D${name}=${value}`),
-      ...[folder, join(firmwareFolder, 'include'), boardFolder, ...include].map((path) => `-I${path}`),
-      ...Object.keys(texts)
-        .filter((name) => name.endsWith('.c'))
-        .map((name) => basename(name)),
-      ...files,
-      '--specs=nano.specs',
-      '-nostartfiles',
-      '-Wl,--gc-sections',
-      '-Wl,--no-warn-rwx-segments',
-      ...linking,
-      '-lm',
-      '-o',
-      'program.elf',
-    ];
-    const ended = await execute(compilerCommand, args, { cwd: folder, signal, ...(timeout ? { timeout } : {}) });
-    if (ended.status !== 0) refuse(ended.words, folder);
-    return folder;
+    const { defines = {}, optimise = '-O2', flags = [] } = options;
+    const units = [...Object.keys(texts).map((name) => basename(name)), ...files].filter((name) => name.endsWith('.c'));
+    await runCompiler(
+      [
+        ...compileFlags(board, [folder, ...include]),
+        optimise,
+        ...flags,
+        ...Object.entries(defines).map(([name, value]) => `-D${name}=${value}`),
+        ...units,
+      ],
+      folder,
+      options,
+    );
+    return new Objects(
+      board,
+      folder,
+      units.map((unit) => `${basename(unit, '.c')}.o`),
+      options,
+    );
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+function compileFlags(board: BoardName, include: readonly string[]): readonly string[] {
+  const { cpu, id, flashBase } = boards[board];
+  const folders = [...include, join(firmwareFolder, 'include'), boardFolder];
+  return [
+    '-c',
+    ...cpu,
+    ...commonFlags,
+    `-DBOARD_ID=${id}`,
+    `-DFLASH_BASE=${flashBase}u`,
+    ...folders.map((path) => `-I${path}`),
+  ];
+}
+
+const compiled = new Map<BoardName, Promise<string>>();
+
+/** The folder with the board's own files, compiled once in the life of this process. */
+function boardObjects(board: BoardName): Promise<string> {
+  const known = compiled.get(board) ?? compileBoard(board);
+  compiled.set(board, known);
+  known.catch(() => compiled.delete(board));
+  return known;
+}
+
+async function compileBoard(board: BoardName): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'board-files-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const files = boardFiles.map((name) => join(boardFolder, name));
+  await runCompiler([...compileFlags(board, []), '-O2', ...files], folder, {});
+  return folder;
+}
+
+async function runCompiler(args: readonly string[], cwd: string, { timeout, signal }: BuildOptions): Promise<void> {
+  const ended = await execute(compilerCommand, args, { cwd, signal, ...(timeout ? { timeout } : {}) });
+  if (ended.status !== 0) refuse(ended.words, cwd);
 }
 
 /** How far a bank of memory is exceeded, by the linker's words. */
@@ -161,4 +255,4 @@ function refuse(words: string, folder: string): never {
 }
 
 const firstError = (said: string): string =>
-  said.split('\n').find((line) => /error|undefined reference|multiple definition/.test(line)) ?? said.slice(0, 300);
+  said.split('\n').find((line) => /error|undefined reference|multiple definition|required symbol/.test(line)) ?? said.slice(0, 300);

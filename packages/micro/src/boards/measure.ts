@@ -1,16 +1,15 @@
 // What a generated model costs on a board: exact instruction counts, stack, memory; and what it answers there.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError } from '@sanderling/kit';
 import type { Generated } from '../generate.ts';
 import type { Elements } from '../options.ts';
-import { boardMathFiles, buildFirmware, link, type BuildOptions } from './build.ts';
+import { compile, firmwareObjects, scriptFlags, type BuildOptions, type Objects } from './build.ts';
 import { readElf, sizeOfSections } from './elf.ts';
 import { instructionsOf, runFirmware } from './emulator.ts';
 import { inputFile, markLayers, measuringMain, outputFile } from './harness.ts';
 import { bytesOfPorts, portsFromBytes, portsToBytes } from './ports.ts';
-import type { BoardName } from './table.ts';
+import { boards, type BoardName } from './table.ts';
 
 /** Options of {@link measure}. */
 export interface MeasureOptions extends BuildOptions {
@@ -56,46 +55,42 @@ export async function measure(generated: Generated, options: MeasureOptions): Pr
   const { face, files } = generated;
   const { board, inputs } = options;
   const fed = Buffer.concat(inputs.map((call) => portsToBytes(face.inputs, call)));
-  const main = measuringMain(generated, inputs.length);
-  const plain = await runCalls({ ...files, 'measuring-main.c': main }, fed, options);
+  const texts = { ...files, [mainFile]: measuringMain(generated, inputs.length) };
+  await using objects = await compile(board, { texts }, options);
+  const written = await runCalls(objects, fed, options);
   const record = 12 + bytesOfPorts(face.outputs);
-  const records = recordsOf(plain, record, inputs.length);
-  const layers = options.perLayer === true ? await layerCosts(generated, fed, options) : undefined;
+  const records = recordsOf(written, record, inputs.length);
   return {
     board,
     instructions: records.map((bytes) => instructionsOf(Number(bytes.readBigUInt64LE(0)))),
     outputs: records.map((bytes) => portsFromBytes(face.outputs, bytes.subarray(12))),
     stackBytes: Math.max(0, ...records.map((bytes) => bytes.readUInt32LE(8))),
-    selfTest: face.selfTest ? plain.readInt32LE(record * inputs.length) : undefined,
-    ...(await librarySize(generated, options)),
-    layers,
+    selfTest: face.selfTest ? written.readInt32LE(record * inputs.length) : undefined,
+    ...(await librarySize(generated, objects)),
+    layers: options.perLayer === true ? await layerCosts(generated, fed, options) : undefined,
   };
 }
 
-/** Builds a program, feeds it, and returns what it wrote. */
-async function runCalls(
-  texts: Readonly<Record<string, string>>,
-  fed: Buffer,
-  options: MeasureOptions,
-): Promise<Buffer> {
+const mainFile = 'measuring-main.c';
+
+/** Links the measuring program, feeds it, and returns what it wrote. */
+async function runCalls(objects: Objects, fed: Buffer, options: MeasureOptions): Promise<Buffer> {
   const { board, signal, runTimeout = 120_000 } = options;
-  await using firmware = await buildFirmware(board, { texts }, options);
-  const folder = await mkdtemp(join(tmpdir(), 'measure-'));
-  try {
-    await writeFile(join(folder, inputFile), fed);
-    await using emulator = await runFirmware(firmware, { counting: true, cwd: folder, timeout: runTimeout, signal });
-    const status = await emulator.ended;
-    if (status !== 0)
-      throw new SanderlingError('INTERNAL', `the program ended with ${status}: ${emulator.lines.join(' ')}`, {
-        details: { status, console: emulator.lines },
-        fix: emulator.lines.some((line) => line.includes('stack overflowed'))
-          ? 'give it more stack (stackBytes)'
-          : 'please report the model: generated code must not fault',
-      });
-    return await readFile(join(folder, outputFile));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { folder } = objects;
+  const flags = scriptFlags(boards[board].script, options);
+  const path = await objects.link({ own: firmwareObjects, flags, name: 'measuring' });
+  await writeFile(join(folder, inputFile), fed);
+  const run = { counting: true, cwd: folder, timeout: runTimeout, signal };
+  await using emulator = await runFirmware({ board, path }, run);
+  const status = await emulator.ended;
+  if (status !== 0)
+    throw new SanderlingError('INTERNAL', `the program ended with ${status}: ${emulator.lines.join(' ')}`, {
+      details: { status, console: emulator.lines },
+      fix: emulator.lines.some((line) => line.includes('stack overflowed'))
+        ? 'give it more stack (stackBytes)'
+        : 'please report the model: generated code must not fault',
+    });
+  return await readFile(join(folder, outputFile));
 }
 
 function recordsOf(written: Buffer, bytes: number, count: number): readonly Buffer[] {
@@ -106,8 +101,9 @@ function recordsOf(written: Buffer, bytes: number, count: number): readonly Buff
 
 async function layerCosts(generated: Generated, fed: Buffer, options: MeasureOptions): Promise<readonly LayerCost[]> {
   const { files, layers } = markLayers(generated);
-  const main = measuringMain(generated, options.inputs.length, layers.length);
-  const written = await runCalls({ ...files, 'measuring-main.c': main }, fed, options);
+  const texts = { ...files, [mainFile]: measuringMain(generated, options.inputs.length, layers.length) };
+  await using objects = await compile(options.board, { texts }, options);
+  const written = await runCalls(objects, fed, options);
   const bytes = 12 + 8 * (layers.length + 2) + bytesOfPorts(generated.face.outputs);
   const last = recordsOf(written, bytes, options.inputs.length).at(-1);
   if (last === undefined) return [];
@@ -121,26 +117,20 @@ async function layerCosts(generated: Generated, fed: Buffer, options: MeasureOpt
 
 /** What the model takes of the flash by itself: linked alone, all that its functions reach. */
 async function librarySize(
-  { files, face: { prefix, states, selfTest } }: Generated,
-  options: MeasureOptions,
+  { face: { prefix, states, selfTest } }: Generated,
+  objects: Objects,
 ): Promise<Pick<Measurement, 'flash' | 'variableBytes'>> {
   const roots = [
     `${prefix}_run`,
     ...(states.length > 0 ? [`${prefix}_reset`] : []),
     ...(selfTest ? [`${prefix}_self_test`] : []),
   ];
-  const linking = [`-Wl,--entry=${prefix}_run`, ...roots.map((name) => `-Wl,--undefined=${name}`)];
-  const folder = await link(options.board, { texts: files, files: boardMathFiles }, options, linking);
-  try {
-    const elf = readElf(await readFile(join(folder, 'program.elf')));
-    return {
-      flash: {
-        code: sizeOfSections(elf, '.text', '.init', '.fini'),
-        constants: sizeOfSections(elf, '.rodata'),
-      },
-      variableBytes: sizeOfSections(elf, '.data', '.bss'),
-    };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const flags = [`-Wl,--entry=${prefix}_run`, ...roots.map((name) => `-Wl,--undefined=${name}`)];
+  const library = objects.without(mainFile.replace(/c$/, 'o'));
+  const path = await library.link({ own: ['errno', 'mathf'], flags, name: 'library' });
+  const elf = readElf(await readFile(path));
+  return {
+    flash: { code: sizeOfSections(elf, '.text', '.init', '.fini'), constants: sizeOfSections(elf, '.rodata') },
+    variableBytes: sizeOfSections(elf, '.data', '.bss'),
+  };
 }

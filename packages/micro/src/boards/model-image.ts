@@ -1,9 +1,9 @@
 // A model image: code and constants linked for the address of a slot, without variables, sealed with its header.
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError, type Digest } from '@sanderling/kit';
 import { imageHeaderBytes, sealImage } from '../image/image.ts';
-import { boardFolder, link, type BuildOptions, type FirmwareSources } from './build.ts';
+import { boardFolder, compile, type BuildOptions, type FirmwareSources } from './build.ts';
 import { readElf, type Elf } from './elf.ts';
 import { boards, flashLayout, type BoardName, type SlotName } from './table.ts';
 
@@ -27,34 +27,34 @@ export interface ModelImageOptions extends BuildOptions {
 export async function buildModelImage(sources: FirmwareSources, options: ModelImageOptions): Promise<Uint8Array> {
   const { board, slot, sequence, release } = options;
   const slotAddress = typeof slot === 'number' ? slot : boards[board].slots[slot];
-  const own = ['image-errno.c', 'mathf.c'].map((name) => join(boardFolder, name));
-  const folder = await link(board, { ...sources, files: [...own, ...(sources.files ?? [])] }, options, [
-    '-T',
-    join(boardFolder, 'image.ld'),
-    `-Wl,--defsym=SLOT_ADDRESS=${slotAddress}`,
-    '-Wl,--undefined=sanderling_image_entry',
-  ]);
-  try {
-    const elf = readElf(await readFile(join(folder, 'program.elf')));
-    refuseVariables(elf);
-    const payload = payloadOf(elf, slotAddress + imageHeaderBytes);
-    const tooMany = imageHeaderBytes + payload.length - flashLayout.slotBytes;
-    if (tooMany > 0)
-      throw new SanderlingError(
-        'TOO_LARGE',
-        `the model image is ${tooMany} bytes larger than a slot (${flashLayout.slotBytes})`,
-        {
-          where: `slot ${slot}`,
-          fix: 'quantise to int8 (a quarter of the constants), or use fewer channels or hidden units',
-          details: { bytes: imageHeaderBytes + payload.length, slotBytes: flashLayout.slotBytes },
-        },
-      );
-    const entry = elf.symbols.find(({ name }) => name === 'sanderling_image_entry')!;
-    const fields = { board: boards[board].image, slotAddress, sequence, release };
-    return sealImage({ ...fields, entryOffset: entry.address - slotAddress }, payload);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using objects = await compile(board, sources, options);
+  const path = await objects.link({
+    own: ['image-errno', 'mathf'],
+    flags: [
+      '-T',
+      join(boardFolder, 'image.ld'),
+      `-Wl,--defsym=SLOT_ADDRESS=${slotAddress}`,
+      '-Wl,--require-defined=sanderling_image_entry',
+    ],
+    name: 'image',
+  });
+  const elf = readElf(await readFile(path));
+  refuseVariables(elf);
+  const payload = payloadOf(elf, slotAddress + imageHeaderBytes);
+  const tooMany = imageHeaderBytes + payload.length - flashLayout.slotBytes;
+  if (tooMany > 0)
+    throw new SanderlingError(
+      'TOO_LARGE',
+      `the model image is ${tooMany} bytes larger than a slot (${flashLayout.slotBytes})`,
+      {
+        where: `slot ${slot}`,
+        fix: 'quantise to int8 (a quarter of the constants), or use fewer channels or hidden units',
+        details: { bytes: imageHeaderBytes + payload.length, slotBytes: flashLayout.slotBytes },
+      },
+    );
+  const entry = elf.symbols.find(({ name }) => name === 'sanderling_image_entry')!;
+  const fields = { board: boards[board].image, slotAddress, sequence, release };
+  return sealImage({ ...fields, entryOffset: entry.address - slotAddress }, payload);
 }
 
 function refuseVariables({ sections, symbols }: Elf): void {
