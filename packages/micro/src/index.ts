@@ -41,6 +41,14 @@ export {
   type GeneratedDetector,
 } from './detectors/generate-detector.ts';
 export type { CInterface, Port } from './emit/interface.ts';
+export {
+  generateForecasterC,
+  type ForecasterFace,
+  type ForecasterReport,
+  type ForecasterRequest,
+  type ForecasterTest,
+  type GeneratedForecaster,
+} from './forecaster/generate-forecaster.ts';
 export { generateC, type Generated } from './generate.ts';
 export {
   imageHeaderBytes,

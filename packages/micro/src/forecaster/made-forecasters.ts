@@ -1,0 +1,138 @@
+// For tests: small linear models, readings of a clock and a link that go wrong in every way, and releases made of both.
+import { residualReference, type DetectorName, type ResidualMonitorConfig } from '@sanderling/drift';
+import { createRandom, type Random } from '@sanderling/kit';
+import { GraphBuilder, tensorOf, type Model } from '@sanderling/onnx';
+import { parsePreprocessing, type Preprocessing, type Reading } from '@sanderling/series';
+import { referenceOutputs } from '../testing.ts';
+import type { ForecasterTest } from './generate-forecaster.ts';
+import { referenceOutcomes } from './reference-forecaster.ts';
+
+const minute = 60_000;
+
+/** A preprocessing with what is not said. */
+export function preprocessingOf(given: Partial<Preprocessing>): Preprocessing {
+  return parsePreprocessing({
+    version: 1,
+    stepMs: 10 * minute,
+    offsetMs: 0,
+    window: 6,
+    horizon: 2,
+    features: ['value', 'hour-sin', 'hour-cos'],
+    mean: 20,
+    std: 2,
+    differenceStd: 0.5,
+    clampSigma: 8,
+    maxInterpolateSteps: 1,
+    unit: '°C',
+    ...given,
+  });
+}
+
+/** A model that mostly says what it saw last. */
+export function linearModel({ window, features, horizon }: Preprocessing, seed: number): Model {
+  const random = createRandom(seed, 'linear-model');
+  const rows = window * features.length;
+  const last = (window - 1) * features.length;
+  const weights = Float32Array.from({ length: rows * horizon }, (_, i) =>
+    Math.floor(i / horizon) === last ? 0.9 : 0.02 * random.normal(),
+  );
+  const b = new GraphBuilder('linear');
+  const flat = b.op('Reshape', [b.input('window', 'float32', [1, window, features.length]), b.int64([1, rows])]);
+  b.output('forecast', b.op('MatMul', [flat, b.constant(tensorOf('float32', [rows, horizon], weights))]));
+  return b.model();
+}
+
+/** A temperature: a day's curve and noise. */
+const temperature = (time: number, random: Random, noise: number): number =>
+  Math.fround(20 + 2 * Math.sin((2 * Math.PI * time) / (1440 * minute)) + noise * random.normal());
+
+/** Readings on time, one or several a cell. */
+export function steadyReadings(p: Preprocessing, count: number, random: Random): readonly Reading[] {
+  let time = 1.6e12;
+  return Array.from({ length: count }, () => {
+    time += Math.round(p.stepMs * random.uniform(0.8, 1.2));
+    return { time, value: temperature(time, random, 0.2) };
+  });
+}
+
+/** Times around a reading: its own, that of the one sent before, and the step. */
+interface Moment {
+  readonly time: number;
+  readonly before: number;
+  readonly stepMs: number;
+}
+
+interface Mishap {
+  /** In a thousand readings. */
+  readonly often: number;
+  readonly clock?: true;
+  /** The time that is sent; with `clock` the time goes on from there. */
+  readonly sent: (moment: Moment, random: Random) => number;
+}
+
+const mishaps: readonly Mishap[] = [
+  { often: 20, sent: ({ before }) => before },
+  { often: 20, sent: ({ time, stepMs }, random) => time - Math.round(stepMs * random.uniform(0, 6)) },
+  { often: 15, sent: ({ time, stepMs }, random) => time - Math.round(stepMs * random.uniform(1, 90)) },
+  { often: 5, clock: true, sent: ({ time, stepMs }, random) => time + Math.round(stepMs * random.uniform(1, 5)) },
+  { often: 2, clock: true, sent: ({ time, stepMs }, random) => time + Math.round(stepMs * random.uniform(5, 200)) },
+  { often: 2, clock: true, sent: ({ time, stepMs }, random) => time - Math.round(stepMs * random.uniform(0, 200)) },
+  { often: 1, clock: true, sent: ({ time }) => time + 40 * 1440 * minute },
+  { often: 1, clock: true, sent: ({ time }) => time - 40 * 1440 * minute },
+];
+
+/**
+ * Readings as a bad link gives them, and with `clockSteps` a bad clock: gaps, repeats, late ones, clock steps both ways, nonsense, and a sensor
+ * that becomes noisy for a while.
+ */
+export function troubledReadings(
+  { stepMs }: Preprocessing,
+  count: number,
+  random: Random,
+  clockSteps: boolean,
+): readonly Reading[] {
+  const dense = random.pick([0.3, 0.6, 1]);
+  let [time, before] = [1.6e12, 1.6e12];
+  return Array.from({ length: count }, (_, i): Reading => {
+    time += Math.round(stepMs * dense * random.uniform(0.5, 1.5));
+    let chance = random.uniform(0, 1000);
+    const mishap = mishaps.find(({ often, clock }) => (clock && !clockSteps ? false : (chance -= often) < 0));
+    const sent = mishap?.sent({ time, before, stepMs }, random) ?? time;
+    if (mishap?.clock) time = sent;
+    before = sent;
+    const noisy = i > count / 3 && i < (2 * count) / 3;
+    const nonsense = random.next() < 0.003 ? random.pick([Number.NaN, Infinity, -Infinity, 1e30]) : undefined;
+    return { time: sent, value: nonsense ?? temperature(sent, random, noisy ? 8 : 0.2) };
+  });
+}
+
+/** A model with all that a release says about it. */
+export interface MadeRelease {
+  readonly model: Model;
+  readonly preprocessing: Preprocessing;
+  readonly monitor: ResidualMonitorConfig;
+  readonly selfTest: { readonly cases: readonly ForecasterTest[]; readonly tolerance: number };
+}
+
+/** A release around a model: its monitor knows the residuals of steady readings. */
+export async function madeRelease(
+  model: Model,
+  preprocessing: Preprocessing,
+  monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName },
+): Promise<MadeRelease> {
+  const random = createRandom('made-release');
+  const steady = await referenceOutcomes(model, preprocessing, undefined, steadyReadings(preprocessing, 400, random));
+  const reference = residualReference(steady.flatMap(({ residuals }) => residuals));
+  const elements = preprocessing.window * preprocessing.features.length;
+  const name = model.graph.inputs[0]!.name;
+  const inputs = [1, 2].map(() => Float32Array.from({ length: elements }, () => random.normal()));
+  const outputs = await referenceOutputs(
+    model,
+    inputs.map((input) => ({ [name]: input })),
+  );
+  const cases = inputs.map((input, i) => ({
+    input: [...input],
+    expected: [...(outputs[i]![model.graph.outputs[0]!.name] as Float32Array)],
+  }));
+  return { model, preprocessing, monitor: { ...monitor, reference }, selfTest: { cases, tolerance: 1e-4 } };
+}
