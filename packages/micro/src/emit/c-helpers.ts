@@ -34,6 +34,10 @@ static ${to} NAME_${name}(double x)
 }`,
 });
 
+/** `s0 += w[0] * a;` for four rows at each of some elements of x. */
+const fourRows = (elements: readonly string[], indent: string): string =>
+  elements.flatMap((x, k) => [0, 1, 2, 3].map((row) => `${indent}s${row} += w[${4 * k + row}] * ${x};`)).join('\n');
+
 const multiply = (name: string, c: string): Helper => ({
   text: `/*
  * y += W x for a matrix of rows x depth. Four rows lie interleaved, so that each element of x is read once for all of them;
@@ -48,24 +52,12 @@ static void NAME_${name}(${c} *y, const ${c} *w, const ${c} *x, int32_t rows, in
         ${c} s2 = y[row + 2];
         ${c} s3 = y[row + 3];
         int32_t k = 0;
-        for (; k + 2 <= depth; k += 2) {
-            const ${c} a = x[k];
-            const ${c} b = x[k + 1];
-            s0 += w[0] * a;
-            s1 += w[1] * a;
-            s2 += w[2] * a;
-            s3 += w[3] * a;
-            s0 += w[4] * b;
-            s1 += w[5] * b;
-            s2 += w[6] * b;
-            s3 += w[7] * b;
-            w += 8;
+        for (; k + 4 <= depth; k += 4) {
+${fourRows(['x[k]', 'x[k + 1]', 'x[k + 2]', 'x[k + 3]'], '            ')}
+            w += 16;
         }
-        if (k < depth) {
-            s0 += w[0] * x[k];
-            s1 += w[1] * x[k];
-            s2 += w[2] * x[k];
-            s3 += w[3] * x[k];
+        for (; k < depth; k++) {
+${fourRows(['x[k]'], '            ')}
             w += 4;
         }
         y[row] = s0;

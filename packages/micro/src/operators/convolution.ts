@@ -3,6 +3,7 @@ import { intsAttribute, stringAttribute } from '@sanderling/onnx';
 import { indexText, literal, loop, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer } from '../ir.ts';
 import { invalid } from '../problems.ts';
+import { hasBlocks, writeBlocks } from './convolution-blocks.ts';
 import { expectDims, expectList, inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 import { axisName, checkWindow, groupsOf, overPlaces, overTaps, placeIndex, windowOf } from './window.ts';
 
@@ -25,6 +26,7 @@ function checkConvolution(layer: Layer): void {
 /** y[n, m, p] = b[m] + Σ over c in the group and taps t of w[m, c, t] · x[n, c, p·stride − pad + t·dilation]. */
 function writeConv(desk: Desk): Lines {
   const { layer } = desk;
+  if (hasBlocks(layer)) return writeBlocks(desk);
   const [x, w, out] = [inputOf(layer, 0), inputOf(layer, 1), outputOf(layer)];
   const window = windowOf(layer, w.dims.slice(2));
   const groups = groupsOf(layer);
@@ -55,7 +57,7 @@ function writeConv(desk: Desk): Lines {
 }
 
 /** Padding of a transposed convolution at the begin of each axis, from the sizes where it is automatic or an output shape is asked for. */
-function transposedBegins(layer: Layer, kernel: readonly number[]): readonly number[] {
+export function transposedBegins(layer: Layer, kernel: readonly number[]): readonly number[] {
   const { node } = layer;
   const strides = intsAttribute(node, 'strides') ?? kernel.map(() => 1);
   const dilations = intsAttribute(node, 'dilations') ?? kernel.map(() => 1);

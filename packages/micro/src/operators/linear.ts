@@ -2,7 +2,32 @@
 import { floatAttribute, intAttribute, toNumbers } from '@sanderling/onnx';
 import { indexText, literal, loop, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer, type Value } from '../ir.ts';
+import { forMultiply, multiplyHelper, type Matrix } from './blocks.ts';
 import { broadcastStrides, inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
+
+/** A constant right operand [depth, columns] (transposed: [columns, depth]) of two axes, as the rows of its transpose. */
+function constantColumns(value: Value, transposed: boolean): Matrix | undefined {
+  if (!value.data || value.dims.length !== 2) return undefined;
+  const elements = toNumbers(value.data);
+  const [rows, depth] = transposed ? (value.dims as [number, number]) : [value.dims[1]!, value.dims[0]!];
+  const at = (row: number, k: number): number => elements[transposed ? row * depth + k : k * rows + row]!;
+  return { rows, depth, at };
+}
+
+/** y = start; y += W x, for each of `count` rows x of the left operand. */
+function products(desk: Desk, { rows, depth, at }: Matrix, { count, start }: { count: number; start: string }): Lines {
+  const { dtype } = outputOf(desk.layer);
+  const weights = desk.constant('blocks', dtype, forMultiply({ rows, depth, at }));
+  const multiply = desk.helper(multiplyHelper(dtype));
+  const [x, y] = [desk.input(0), desk.output()];
+  if (count === 1)
+    return [...loop('j', rows, [`${y}[j] = ${start};`]), `${multiply}(${y}, ${weights}, ${x}, ${rows}, ${depth});`];
+  return loop('i', count, [
+    `${elementTypes[dtype].c} *const row = ${y} + i * ${rows};`,
+    ...loop('j', rows, [`row[j] = ${start};`]),
+    `${multiply}(row, ${weights}, ${x} + i * ${depth}, ${rows}, ${depth});`,
+  ]);
+}
 
 /** A matrix operand: C name, and steps along its own axis (rows of A, columns of B) and along the sum. */
 interface Operand {
@@ -38,8 +63,9 @@ function writeGemm(desk: Desk): Lines {
   const [rows, columns] = out.dims as [number, number];
   const depth = depthOf(layer);
   const turnedA = intAttribute(layer.node, 'transA', 0) === 1;
+  const transB = intAttribute(layer.node, 'transB', 0) === 1;
+  const matrix = turnedA ? undefined : constantColumns(b, transB);
   const left = turnedA ? { along: 1, sum: a.dims[1]! } : { along: depth, sum: 1 };
-  const right = rightOperand(desk, b, intAttribute(layer.node, 'transB', 0) === 1);
   const [alpha, beta] = [floatAttribute(layer.node, 'alpha', 1), floatAttribute(layer.node, 'beta', 1)];
   const scaled = alpha === 1 ? 'sum' : `${literal(alpha, out.dtype)} * sum`;
   const bias = layer.inputs[2];
@@ -51,7 +77,14 @@ function writeGemm(desk: Desk): Lines {
           ['j', steps[1]!],
         ])}]`
       : '';
-  const added = at === '' ? '' : ` + ${beta === 1 ? at : `${literal(beta, out.dtype)} * ${at}`}`;
+  const term = at === '' ? '' : beta === 1 ? at : `${literal(beta, out.dtype)} * ${at}`;
+  if (matrix) {
+    const scaledMatrix =
+      alpha === 1 ? matrix : { ...matrix, at: (row: number, k: number) => alpha * matrix.at(row, k) };
+    return products(desk, scaledMatrix, { count: rows, start: term === '' ? literal(0, out.dtype) : term });
+  }
+  const right = rightOperand(desk, b, transB);
+  const added = term === '' ? '' : ` + ${term}`;
   const first = indexText(0, [
     ['i', rows === 1 ? 0 : left.along],
     ['k', left.sum],
@@ -92,6 +125,8 @@ function writeMatMul(desk: Desk): Lines {
     const matrix = dims.at(-1)! * dims.at(-2)!;
     return broadcastStrides(dims.slice(0, -2), outer).map((stride) => stride * matrix);
   };
+  const matrix = constantColumns(b, false);
+  if (matrix) return products(desk, matrix, { count: productOf(a.dims) / depth, start: literal(0, out.dtype) });
   const operand = rightOperand(desk, b, false);
   const dims = [...outer, rows, columns];
   return nest(
