@@ -8,8 +8,10 @@ export {
   firmwareFolder,
   flashLayout,
   hasBoardTools,
+  isQuantised,
   linkBudget,
   measure,
+  quantiseForDevice,
   requireBoardTools,
   runFirmware,
   targetNames,
@@ -20,6 +22,7 @@ export {
   type BoardName,
   type Budget,
   type BuildOptions,
+  type DeviceQuantisation,
   type Emulator,
   type Firmware,
   type FirmwareSources,
@@ -33,13 +36,14 @@ export {
   type TargetName,
 } from './boards/index.ts';
 export { compatibilityPage } from './compatibility.ts';
-export {
-  generateDetectorC,
-  type DetectorFace,
-  type DetectorReport,
-  type DetectorRequest,
-  type GeneratedDetector,
-} from './detectors/generate-detector.ts';
+export { generateDetectorC } from './detectors/generate-detector.ts';
+export type {
+  DetectorFace,
+  DetectorReport,
+  GeneratedDetector,
+  ScalarRequest,
+  VectorRequest,
+} from './detectors/requests.ts';
 export type { CInterface, Port } from './emit/interface.ts';
 export {
   generateForecasterC,

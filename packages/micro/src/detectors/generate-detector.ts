@@ -1,48 +1,11 @@
 // Drift detectors in C99: the decisions of packages/drift on the same stream, in a state whose size is known when it is compiled.
-import { createDetector, detectors, isDetectorName, type DetectorName, type DetectorRow } from '@sanderling/drift';
+import { createDetector, detectors, type DetectorRow } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
-import { comment, type Lines } from '../emit/c-text.ts';
+import type { GeneratedDetector, ScalarRequest, VectorRequest } from './requests.ts';
 import { scalarRules, type ScalarRule } from './scalar-detectors.ts';
-import { count, cutAfter, defines, double, macroName, readText, renamed, type Constant } from './template.ts';
-
-/** Which detector to write. */
-export interface DetectorRequest {
-  readonly detector: DetectorName;
-  /** The detector's own settings, as in packages/drift. @default its defaults */
-  readonly options?: Readonly<Record<string, number>>;
-  /** Prefix of all names in the C code and name of the files: a C identifier. @default 'detector' */
-  readonly name?: string;
-  /**
-   * Rows of ADWIN's buckets, 4…40. The window holds up to maxBuckets · 2^rows samples and then forgets its oldest bucket;
-   * until then the decisions do not depend on it. @default 40, as in packages/drift
-   */
-  readonly rows?: number;
-}
-
-/** How to call a detector: `NAME_reset(&state)`, `NAME_update(&state, sample)`, `NAME_evidence(&state)`. */
-export interface DetectorFace {
-  readonly prefix: string;
-  readonly detector: string;
-  /** What a sample may be; anything else is refused and changes nothing. `vector`: `dimensions` finite features. */
-  readonly input: 'real' | 'unit' | 'binary' | 'vector';
-  readonly dimensions: number;
-}
-
-/** What it costs; bytes. `libm`: functions of libm whose rounding the evidence depends on, '' if none. */
-export interface DetectorReport {
-  readonly name: string;
-  readonly detector: string;
-  readonly stateBytes: number;
-  readonly constantBytes: number;
-  readonly libm: string;
-}
-
-/** A detector in C. `files`: text by file name, NAME.h and NAME.c. */
-export interface GeneratedDetector {
-  readonly files: Readonly<Record<string, string>>;
-  readonly face: DetectorFace;
-  readonly report: DetectorReport;
-}
+import { count, double, macroName, type Constant } from './template.ts';
+import { generateVectorDetector } from './vector/generate-vector.ts';
+import { checkName, writeDetector } from './write-detector.ts';
 
 const accepted = {
   real: { test: '(fabs(x) <= 1e100)', about: 'a finite number of magnitude at most 1e100' },
@@ -51,16 +14,20 @@ const accepted = {
 } as const;
 
 /**
- * Writes a scalar drift detector of packages/drift as one C99 file and its header: no dynamic memory, no globals, nothing but libc and libm.
- * @throws INVALID_CONFIG for a detector or an option that packages/drift does not take; INVALID_ARGUMENT for a name or a number of rows.
+ * Writes a drift detector of packages/drift as one C99 file and its header: no dynamic memory, no globals, nothing but libc and libm.
+ * @throws INVALID_CONFIG for a detector or an option that packages/drift does not take; INVALID_ARGUMENT for a name or a number of rows;
+ * TOO_LITTLE_DATA or INVALID_DATA for a reference; UNSUPPORTED for a setting that would fit a reference on the device.
  */
-export function generateDetectorC(request: DetectorRequest): GeneratedDetector {
+export function generateDetectorC(request: ScalarRequest | VectorRequest): GeneratedDetector {
+  return 'reference' in request ? generateVectorDetector(request) : generateScalarDetector(request);
+}
+
+function generateScalarDetector(request: ScalarRequest): GeneratedDetector {
   const { detector, name = 'detector', rows = 40 } = request;
   checkName(name);
   if (!Number.isInteger(rows) || rows < 4 || rows > 40)
     throw new SanderlingError('INVALID_ARGUMENT', `${rows} is not a whole number from 4 to 40`, { where: 'rows' });
   const made = createDetector(detector, request.options);
-  if (!isDetectorName(detector)) throw new SanderlingError('INTERNAL', 'unreachable: createDetector checks the name');
   const [row, rule]: [DetectorRow, ScalarRule] = [detectors[detector], scalarRules[detector]];
   const constants = [
     ...Object.entries(made.options).map(([key, value]) => optionConstant(key, value, { row, rule })),
@@ -73,19 +40,19 @@ export function generateDetectorC(request: DetectorRequest): GeneratedDetector {
     `Takes ${accepted[row.input].about}; decides as the detector of the same name in packages/drift does. ${stateBytes} bytes of state.`,
     'Compile without contracting a * b + c (GCC and Clang: -ffp-contract=off), or the last bit of the evidence may differ.',
   ];
-  const files = writeScalar(name, detector, { about, constants, stateBytes });
+  const files = writeDetector(name, {
+    about,
+    constants,
+    stateBytes,
+    sample: 'double x',
+    main: detector,
+    before: [],
+    door: 'door',
+  });
   return Object.freeze({
     files,
     face: { prefix: name, detector, input: row.input, dimensions: 1 },
     report: { name, detector, stateBytes, constantBytes: detector === 'kswin' ? 16 : 0, libm: rule.libm ?? '' },
-  });
-}
-
-/** @throws INVALID_ARGUMENT */
-export function checkName(name: string): void {
-  if (/^[A-Za-z][A-Za-z0-9_]{0,30}$/.test(name)) return;
-  throw new SanderlingError('INVALID_ARGUMENT', `"${name}" is no C identifier of at most 31 characters`, {
-    where: 'name',
   });
 }
 
@@ -100,93 +67,4 @@ function optionConstant(
       ? `(${value})`
       : double(value);
   return { macro: macroName(key), c: written, about: row.options[key]?.about ?? '' };
-}
-
-/** What a header and its source are made of. */
-export interface Written {
-  readonly about: Lines;
-  readonly constants: readonly Constant[];
-  readonly stateBytes: number;
-}
-
-const doors: Lines = [
-  '/* Forgets everything, as if new. */',
-  'void detector_reset(detector_state *state);',
-  '',
-  '/* Takes one sample. Gives DETECTOR_DRIFT or DETECTOR_WARNING or neither; with DETECTOR_REFUSED the sample was none and nothing has changed. */',
-  'uint32_t detector_update(detector_state *state, double x);',
-  '',
-  '/* Test statistic over its threshold at the newest sample: 0 none, at least 1 exactly when it raised the alarm. */',
-  'double detector_evidence(const detector_state *state);',
-];
-
-const prime: Lines = [
-  '',
-  '/* Starts from a known mean as if it had been seen in n samples. */',
-  'void detector_prime(detector_state *state, double mean, double n);',
-];
-
-function writeScalar(name: string, detector: DetectorName, written: Written): Readonly<Record<string, string>> {
-  const { types, code } = cutAfter(readText(`./c/${detector}.c`, import.meta.url), 'detector_state');
-  const body = code.join('\n');
-  const used = ['larger', 'judge'].filter((part) => body.includes(`detector_${part}(`));
-  const parts = [...used.map((part) => readText(`./c/${part}.c`, import.meta.url)), body];
-  const door = readText('./c/door.c', import.meta.url);
-  // Priming calls the reset of the door, which calls what comes before it.
-  const at = body.indexOf('void detector_prime(');
-  const ordered =
-    at < 0 ? [...parts, door] : [...parts.slice(0, -1), body.slice(0, at).trimEnd(), door, body.slice(at)];
-  const exported = detector === 'page-hinkley' ? [...doors, ...prime] : doors;
-  return writeFiles(name, { ...written, types, doors: exported, code: ordered });
-}
-
-/** A header and a source, of parts written for a detector called `detector`. */
-export function writeFiles(
-  name: string,
-  parts: Written & { readonly types: Lines; readonly doors: Lines; readonly code: Lines },
-): Readonly<Record<string, string>> {
-  const about = ['/*', ...parts.about.map((line) => ` * ${comment(line)}`), ' */'];
-  const header = [
-    ...about,
-    '#ifndef DETECTOR_INCLUDED',
-    '#define DETECTOR_INCLUDED',
-    '',
-    '#include <stdint.h>',
-    '',
-    '#ifdef __cplusplus',
-    'extern "C" {',
-    '#endif',
-    '',
-    '/* What an update gives. */',
-    '#define DETECTOR_DRIFT 1U',
-    '#define DETECTOR_WARNING 2U',
-    '#define DETECTOR_REFUSED 4U',
-    '',
-    ...defines('detector', parts.constants),
-    '',
-    ...parts.types,
-    '',
-    '/* The whole memory of the detector. */',
-    `#define DETECTOR_STATE_BYTES ${parts.stateBytes}U`,
-    'typedef char detector_state_is_as_reported[(sizeof(detector_state) == DETECTOR_STATE_BYTES) ? 1 : -1];',
-    '',
-    ...parts.doors,
-    '',
-    '#ifdef __cplusplus',
-    '}',
-    '#endif',
-    '',
-    '#endif',
-  ];
-  const source = [
-    ...about,
-    '#include "detector_.h"',
-    '',
-    '#include <math.h>',
-    '#include <string.h>',
-    '',
-    parts.code.join('\n\n'),
-  ];
-  const write = (lines: Lines): string => `${renamed(lines.join('\n'), 'detector', name)}\n`;
-  return { [`${name}.h`]: write(header), [`${name}.c`]: write(source).replace(`"${name}_.h"`, `"${name}.h"`) };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SanderlingError } from '@sanderling/kit';
 import { strictFlags } from '../host.ts';
-import type { GeneratedDetector } from './generate-detector.ts';
+import type { GeneratedDetector } from './requests.ts';
 
 /** What a detector said at each sample. */
 export interface Sayings {

@@ -78,9 +78,9 @@ export const scalarRules: Readonly<Record<DetectorName, ScalarRule>> = {
   stepd: {
     counts: ['window'],
     switches: ['direction'],
-    derived: (options) => [
-      { macro: 'Z_DRIFT', c: double(proportionQuantile(options, options['alphaDrift']!)) },
-      { macro: 'Z_WARNING', c: double(proportionQuantile(options, options['alphaWarning']!)) },
+    derived: ({ alphaDrift, alphaWarning }) => [
+      { macro: 'Z_DRIFT', c: double(normalExceeded(alphaDrift! / 2)) },
+      { macro: 'Z_WARNING', c: double(normalExceeded(alphaWarning! / 2)) },
     ],
     bytes: ({ window }) => doubles(4) + 4 + flags + window!,
   },
@@ -101,11 +101,15 @@ function criticalSteps({ windowSize }: Options, detector: Detector): number {
   return Math.round(1 / Math.min(1, probe.evidence));
 }
 
-/** STEPD's quantile for a chance, read off the detector itself: all errors recent is a statistic of (1 − 1/w)/√(1/2w). */
-function proportionQuantile({ window }: Options, chance: number): number {
-  const probe = createDetector('stepd', { window: window!, alphaDrift: chance, alphaWarning: chance, direction: 0 });
-  for (let i = 0; i < 2 * window!; i++) probe.update(i < window! ? 0 : 1);
-  const scale = 1 / window! + 1 / window!;
+/**
+ * The z that a standard normal exceeds with chance alpha, 0 < alpha < ½, read off STEPD: after a window without errors and one of errors only its statistic is
+ * (1 − 1/w)/√(1/2w), and its ratio that over the z of half its alphaDrift.
+ */
+export function normalExceeded(alpha: number): number {
+  const window = 30;
+  const probe = createDetector('stepd', { window, alphaDrift: 2 * alpha, alphaWarning: 2 * alpha, direction: 0 });
+  for (let i = 0; i < 2 * window; i++) probe.update(i < window ? 0 : 1);
+  const scale = 1 / window + 1 / window;
   const statistic = (1 - scale / 2) / Math.sqrt(0.5 * 0.5 * scale);
   return statistic / (probe.state().memory['ratio'] as number);
 }

@@ -2,7 +2,8 @@
 import type { ResidualMonitorConfig } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
 import { parsePreprocessing, type Preprocessing } from '@sanderling/series';
-import { generateDetectorC, type GeneratedDetector } from '../detectors/generate-detector.ts';
+import { generateDetectorC } from '../detectors/generate-detector.ts';
+import type { GeneratedDetector } from '../detectors/requests.ts';
 import type { CInterface } from '../emit/interface.ts';
 import type { Generated } from '../generate.ts';
 import { monitorConstants, type MonitorConstants } from './monitor-constants.ts';

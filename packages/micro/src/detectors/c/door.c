@@ -17,14 +17,3 @@ uint32_t detector_update(detector_state *state, double x)
     detector_accept(state, x);
     return state->flags;
 }
-
-double detector_evidence(const detector_state *state)
-{
-    if ((state->flags & DETECTOR_DRIFT) != 0U) {
-        return (state->ratio > 1.0) ? state->ratio : 1.0;
-    }
-    if (state->ratio > 1.0 - 1e-12) {
-        return 1.0 - 1e-12;
-    }
-    return (state->ratio > 0.0) ? state->ratio : 0.0;
-}
