@@ -1,8 +1,9 @@
 // GRU, LSTM and RNN: one pass over time per direction, with the hidden state in place and the gates of one step as scratch.
-import { floatAttribute, floatsAttribute, intAttribute, stringAttribute } from '@sanderling/onnx';
+import { floatAttribute, floatsAttribute, intAttribute, stringAttribute, toNumbers } from '@sanderling/onnx';
 import { literal, loop, math, type Lines } from '../emit/c-text.ts';
 import { elementTypes, type ElementType, type Layer } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
+import { forMultiply, multiplyHelper } from './blocks.ts';
 import { constantOf, expectDims, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 
 /** Sizes of a recurrent layer. */
@@ -144,33 +145,70 @@ interface CellWriter {
   readonly clip: (x: string) => Lines;
 }
 
-/** sum += W[row]·x and R[row]·h; the row is gate · hidden + j. */
-const dot = (target: string, matrix: string, [row, vector, width]: readonly [string, string, number]): Lines =>
-  loop('k', width, [`${target} += ${matrix}[${row.includes(' ') ? `(${row})` : row} * ${width} + k] * ${vector}[k];`]);
+/** Both matrices are known, so that they can be stored in blocks of rows. */
+const isConstant = (layer: Layer): boolean => [1, 2].every((index) => inputOf(layer, index).data !== undefined);
+
+/** The C expression of the first element of a gate. */
+const gateStart = (name: string, offset: number): string => (offset === 0 ? name : `${name} + ${offset}`);
+
+/** Element j of a gate. */
+const element = (name: string, gate: number, hidden: number): string =>
+  `${name}[${gate === 0 ? 'j' : `${gate * hidden} + j`}]`;
+
+/** Adds the product of a gate's rows of `w` or `r` and a vector to the gate. */
+function add(
+  { desk, sizes, dtype, gate }: CellWriter,
+  index: number,
+  [matrix, vector]: readonly ['w' | 'r', string],
+): Lines {
+  const { hidden, input } = sizes;
+  const width = matrix === 'w' ? input : hidden;
+  const rows = gateStart(matrix, index * hidden * width);
+  const to = gateStart(gate, index * hidden);
+  if (isConstant(desk.layer))
+    return [`${desk.helper(multiplyHelper(dtype))}(${to}, ${rows}, ${vector}, ${hidden}, ${width});`];
+  const at = vector.includes(' ') ? `(${vector})` : vector;
+  return loop('j', hidden, [
+    `const ${elementTypes[dtype].c} *const row = ${rows} + j * ${width};`,
+    `${elementTypes[dtype].c} sum = ${element(gate, index, hidden)};`,
+    ...loop('k', width, [`sum += row[k] * ${at}[k];`]),
+    `${element(gate, index, hidden)} = sum;`,
+  ]);
+}
 
 /** Wx + Rh + b of one gate. */
-function affine({ sizes, dtype, bias }: CellWriter, gate: number, name = 'sum'): Lines {
-  const { hidden, input } = sizes;
-  const row = gate === 0 ? 'j' : `${gate * hidden} + j`;
-  const c = elementTypes[dtype].c;
+function affine(writer: CellWriter, index: number): Lines {
+  const { sizes, dtype, gate, bias } = writer;
+  const { hidden } = sizes;
+  const start = bias ? `${element('b', index, hidden)} + ${element('rb', index, hidden)}` : f(0, dtype);
   return [
-    `${c} ${name} = ${bias ? `b[${row}] + rb[${row}]` : f(0, dtype)};`,
-    ...dot(name, 'w', [row, 'x_t', input]),
-    ...dot(name, 'r', [row, 'h', hidden]),
+    ...loop('j', hidden, [`${element(gate, index, hidden)} = ${start};`]),
+    ...add(writer, index, ['w', 'x_t']),
+    ...add(writer, index, ['r', 'h']),
   ];
+}
+
+/** The activation of a gate, after what `more` adds to `sum`. */
+function activated(writer: CellWriter, index: number, activation: number, more: Lines = []): Lines {
+  const { sizes, dtype, gate, clip, act } = writer;
+  const one = element(gate, index, sizes.hidden);
+  return loop('j', sizes.hidden, [
+    `${elementTypes[dtype].c} sum = ${one};`,
+    ...more,
+    ...clip('sum'),
+    `${one} = ${act[activation]!('sum')};`,
+  ]);
 }
 
 const rnn: Cell = {
   gates: 1,
   defaults: ['tanh'],
   states: 1,
-  step: (writer) => {
-    const { sizes, act, gate, clip } = writer;
-    return [
-      ...loop('j', sizes.hidden, [...affine(writer, 0), ...clip('sum'), `${gate}[j] = ${act[0]!('sum')};`]),
-      ...loop('j', sizes.hidden, [`h[j] = ${gate}[j];`]),
-    ];
-  },
+  step: (writer) => [
+    ...affine(writer, 0),
+    ...activated(writer, 0, 0),
+    ...loop('j', writer.sizes.hidden, [`h[j] = ${writer.gate}[j];`]),
+  ],
 };
 
 /** z = f(Wz x + Rz h), r = f(Wr x + Rr h), n = g(Wn x + r ∘ (Rn h)) or g(Wn x + Rn (r ∘ h)), h' = (1 − z) n + z h. */
@@ -179,36 +217,33 @@ const gru: Cell = {
   defaults: ['sigmoid', 'tanh'],
   states: 1,
   step: (writer) => {
-    const { desk, sizes, dtype, act, gate, bias, clip } = writer;
-    const { hidden, input } = sizes;
-    const { c } = elementTypes[dtype];
-    const row = `${2 * hidden} + j`;
+    const { desk, sizes, dtype, gate, bias } = writer;
+    const { hidden } = sizes;
+    const [z, r, n] = [0, 1, 2].map((index) => element(gate, index, hidden)) as [string, string, string];
+    const [b, rb] = ['b', 'rb'].map((name) => element(name, 2, hidden)) as [string, string];
     const before = intAttribute(desk.layer.node, 'linear_before_reset', 0) === 1;
-    const start = (name: string): string => (bias ? `${name}[${row}]` : f(0, dtype));
     const candidate = before
       ? [
-          `${c} recurrent = ${start('rb')};`,
-          ...dot('recurrent', 'r', [row, 'h', hidden]),
-          `sum += ${gate}[${hidden} + j] * recurrent;`,
+          ...loop('j', hidden, [`${n} = ${bias ? rb : f(0, dtype)};`]),
+          ...add(writer, 2, ['r', 'h']),
+          ...loop('j', hidden, [`${n} = ${bias ? `${b} + ` : ''}${r} * ${n};`]),
         ]
       : [
-          ...(bias ? [`sum += rb[${row}];`] : []),
-          ...loop('k', hidden, [`sum += r[(${row}) * ${hidden} + k] * (${gate}[${hidden} + k] * h[k]);`]),
+          ...loop('j', hidden, [`${n} = ${bias ? `${b} + ${rb}` : f(0, dtype)};`, `${r} = ${r} * h[j];`]),
+          ...add(writer, 2, ['r', gateStart(gate, hidden)]),
         ];
     return [
       '/* Gates: update z, reset r. */',
-      ...loop('j', hidden, [...affine(writer, 0), ...clip('sum'), `${gate}[j] = ${act[0]!('sum')};`]),
-      ...loop('j', hidden, [...affine(writer, 1), ...clip('sum'), `${gate}[${hidden} + j] = ${act[0]!('sum')};`]),
-      '/* Candidate n. */',
-      ...loop('j', hidden, [
-        `${c} sum = ${start('b')};`,
-        ...dot('sum', 'w', [row, 'x_t', input]),
-        ...candidate,
-        ...clip('sum'),
-        `${gate}[${row}] = ${act[1]!('sum')};`,
-      ]),
+      ...affine(writer, 0),
+      ...activated(writer, 0, 0),
+      ...affine(writer, 1),
+      ...activated(writer, 1, 0),
+      `/* Candidate n; ${before ? 'r acts on the product' : 'r makes way for r h'}. */`,
+      ...candidate,
+      ...add(writer, 2, ['w', 'x_t']),
+      ...activated(writer, 2, 1),
       '/* h = (1 - z) n + z h. */',
-      ...loop('j', hidden, [`h[j] = (${f(1, dtype)} - ${gate}[j]) * ${gate}[${row}] + ${gate}[j] * h[j];`]),
+      ...loop('j', hidden, [`h[j] = (${f(1, dtype)} - ${z}) * ${n} + ${z} * h[j];`]),
     ];
   },
 };
@@ -219,31 +254,38 @@ const lstm: Cell = {
   defaults: ['sigmoid', 'tanh', 'tanh'],
   states: 2,
   step: (writer) => {
-    const { sizes, act, gate, peephole, clip } = writer;
+    const { sizes, act, gate, peephole } = writer;
     const { hidden } = sizes;
-    const at = (index: number): string => (index === 0 ? 'j' : `${index * hidden} + j`);
-    const peep = (index: number, cell: string): Lines => (peephole ? [`sum += p[${at(index)}] * ${cell};`] : []);
-    const one = (index: number, activation: number, more: Lines): Lines =>
-      loop('j', hidden, [
-        ...affine(writer, index),
-        ...more,
-        ...clip('sum'),
-        `${gate}[${at(index)}] = ${act[activation]!('sum')};`,
-      ]);
+    const [i, o, forget, g] = [0, 1, 2, 3].map((index) => element(gate, index, hidden));
+    const peep = (index: number): Lines => (peephole ? [`sum += ${element('p', index, hidden)} * c[j];`] : []);
     return [
       '/* Gates: input i, forget f, cell g. */',
-      ...one(0, 0, peep(0, 'c[j]')),
-      ...one(2, 0, peep(2, 'c[j]')),
-      ...one(3, 1, []),
+      ...[0, 2, 3].flatMap((index) => affine(writer, index)),
+      ...activated(writer, 0, 0, peep(0)),
+      ...activated(writer, 2, 0, peep(2)),
+      ...activated(writer, 3, 1),
       '/* c = f c + i g. */',
-      ...loop('j', hidden, [`c[j] = ${gate}[${at(2)}] * c[j] + ${gate}[j] * ${gate}[${at(3)}];`]),
+      ...loop('j', hidden, [`c[j] = ${forget} * c[j] + ${i} * ${g};`]),
       '/* Gate: output o. */',
-      ...one(1, 0, peep(1, 'c[j]')),
+      ...affine(writer, 1),
+      ...activated(writer, 1, 0, peep(1)),
       '/* h = o h(c). */',
-      ...loop('j', hidden, [`h[j] = ${gate}[${at(1)}] * ${act[2]!('c[j]')};`]),
+      ...loop('j', hidden, [`h[j] = ${o} * ${act[2]!('c[j]')};`]),
     ];
   },
 };
+
+/** A constant matrix [directions, gates · hidden, width] with the rows of each gate in blocks; another as it is. */
+function matrixName(desk: Desk, index: number, stem: string): string {
+  if (!isConstant(desk.layer)) return desk.input(index);
+  const value = inputOf(desk.layer, index);
+  const { hidden } = sizesOf(desk.layer);
+  const [width, elements] = [value.dims[2]!, toNumbers(value.data!)];
+  const packed = new Float64Array(elements.length);
+  for (let from = 0; from < elements.length; from += hidden * width)
+    packed.set(forMultiply({ rows: hidden, depth: width, at: (row, k) => elements[from + row * width + k]! }), from);
+  return desk.constant(stem, value.dtype, packed);
+}
 
 /** Where the scratch holds the gates of a step, and the states that have no output to live in. */
 function scratchElements(layer: Layer, cell: Cell): number {
@@ -275,6 +317,7 @@ function writeRecurrent(desk: Desk, cell: Cell): Lines {
   const acts = activationsOf(desk, cell.defaults);
   const per = acts.length / directions;
   const direction = stringAttribute(layer.node, 'direction', 'forward');
+  const matrices = [matrixName(desk, 1, 'input_blocks'), matrixName(desk, 2, 'hidden_blocks')] as const;
   const passes = Array.from({ length: directions }, (_, d): Lines => {
     const backward = direction === 'reverse' || d === 1;
     return [
@@ -288,6 +331,7 @@ function writeRecurrent(desk: Desk, cell: Cell): Lines {
         act: acts.slice(d * per, (d + 1) * per),
         gate,
         homes: homes.map(({ name }) => name),
+        matrices,
       }).map((line) => `    ${line}`),
       '}',
     ];
@@ -304,10 +348,12 @@ interface Pass {
   readonly act: readonly ((x: string) => string)[];
   readonly gate: string;
   readonly homes: readonly string[];
+  /** C names of W and R. */
+  readonly matrices: readonly [string, string];
 }
 
 /** One direction over all samples and steps. */
-function pass({ desk, cell, sizes, d, backward, act, gate, homes }: Pass): Lines {
+function pass({ desk, cell, sizes, d, backward, act, gate, homes, matrices }: Pass): Lines {
   const { layer } = desk;
   const { dtype } = inputOf(layer, 0);
   const { c: type } = elementTypes[dtype];
@@ -335,8 +381,8 @@ function pass({ desk, cell, sizes, d, backward, act, gate, homes }: Pass): Lines
         ];
   const step = cell.step({ desk, sizes, dtype, act, gate, bias, peephole, clip });
   return [
-    `const ${type} *const w = ${desk.input(1)}${offset(rows * input)};`,
-    `const ${type} *const r = ${desk.input(2)}${offset(rows * hidden)};`,
+    `const ${type} *const w = ${matrices[0]}${offset(rows * input)};`,
+    `const ${type} *const r = ${matrices[1]}${offset(rows * hidden)};`,
     ...(bias
       ? [`const ${type} *const b = ${desk.input(3)}${offset(2 * rows)};`, `const ${type} *const rb = b + ${rows};`]
       : []),
