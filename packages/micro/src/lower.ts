@@ -8,6 +8,7 @@ import type { GenerateOptions, SettledOptions } from './options.ts';
 import { settled } from './options.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { nodeName, unsupported } from './problems.ts';
+import { withIntegerLayers } from './quantised/islands.ts';
 
 /**
  * Lowers a model.
@@ -15,7 +16,7 @@ import { nodeName, unsupported } from './problems.ts';
  */
 export async function lower(model: Model, options: GenerateOptions = {}): Promise<Program> {
   const choice = settled(options);
-  return programOf(await prepare(model, choice), choice);
+  return withIntegerLayers(programOf(await prepare(model, choice), choice));
 }
 
 class Values {

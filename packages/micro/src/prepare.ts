@@ -21,6 +21,7 @@ import {
 import { elementTypes, isElementType } from './ir.ts';
 import { maxLayers, type SettledOptions } from './options.ts';
 import { nodeName } from './problems.ts';
+import { protectCodes } from './quantised/protect.ts';
 
 /** A model that is ready to be lowered. */
 export interface Prepared {
@@ -43,8 +44,9 @@ export async function prepare(given: Model, options: SettledOptions): Promise<Pr
   const sized = { ...sorted, graph: sizedGraph(boundGraph(sorted.graph, options), options) };
   const { graph, states } = carried(sized.graph, options);
   const model = checkedSizes(pruneDead({ ...sized, graph }), options.maxBytes);
-  const folded = await compose(removeNoOps, foldShapes, folding(options.maxBytes), removeNoOps)(model);
-  const final = pruneDead(removeNoOps(foldBatchNorm(folded)));
+  const codes = protectCodes(model);
+  const folded = await compose(removeNoOps, foldShapes, folding(options.maxBytes), removeNoOps)(codes.model);
+  const final = pruneDead(removeNoOps(foldBatchNorm(codes.restored(folded))));
   const before = new Set(given.graph.outputs.map(({ name }) => name));
   const added = final.graph.outputs.map(({ name }) => name).filter((name) => !before.has(name));
   const hidden = new Set([...added, ...options.state.map(({ output }) => output)]);

@@ -1,0 +1,272 @@
+// Convolutions, transposed convolutions and matrix products in int8: rows of inputs, two at a time, against all channels.
+import { block, indexText, loop, type Lines } from '../emit/c-text.ts';
+import type { Desk, OperatorRule } from '../operators/rule.ts';
+import { leaves, need, prefixOf, scalingText, workOf } from './rule-text.ts';
+import type { Geometry, ProductsWork } from './work.ts';
+
+const quadsOf = (depth: number): number => Math.ceil(depth / 4);
+
+/** Two rows of int16. */
+const scratchBytes = ({ depth, rows }: ProductsWork): number => Math.min(rows, 2) * quadsOf(depth) * 4 * 2;
+
+function writeProducts(desk: Desk): Lines {
+  const work = workOf(desk.layer, 'products');
+  need(desk, 'int8_dsp', 'int8_widen', 'int8_sum2', 'int8_products1');
+  if (work.rows > 1) need(desk, 'int8_sum4', 'int8_products2');
+  const quads = quadsOf(work.depth);
+  const tail =
+    quads * 4 > work.depth
+      ? [...(work.rows > 1 ? loop('i', 2, tailOf(desk, work, `rows + i * ${quads * 4}`)) : tailOf(desk, work, 'rows'))]
+      : [];
+  return [
+    `int16_t *const rows = (int16_t *)(void *)${desk.scratch()};`,
+    ...tail,
+    ...work.groups.flatMap((scaling, group): Lines => {
+      const several = work.groups.length > 1;
+      const weights = desk.constant(several ? `weights_${group}` : 'weights', 'int8', work.weights[group]!, true);
+      const body = [
+        ...scalingText(desk, 'scaling', scaling, several ? `scaling_${group}` : 'scaling'),
+        ...overRows(desk, work, { weights, group, quads }),
+      ];
+      return several ? block('', body).map((line) => (line.trimStart() === '{' ? '{' : line)) : body;
+    }),
+  ];
+}
+
+/** Places of a row beyond its depth hold zeros. */
+function tailOf(desk: Desk, { depth }: ProductsWork, row: string): Lines {
+  need(desk, 'int8_fill');
+  return [`${prefixOf(desk)}fill(0, ${depth}, ${quadsOf(depth) * 4 - depth}, ${row});`];
+}
+
+interface Part {
+  readonly weights: string;
+  readonly group: number;
+  readonly quads: number;
+}
+
+/** All rows of a group, in pairs. */
+function overRows(desk: Desk, work: ProductsWork, { weights, group, quads }: Part): Lines {
+  const prefix = prefixOf(desk);
+  const { rows, groups } = work;
+  const width = groups.reduce((sum, { channels }) => sum + channels, 0);
+  const start = groups.slice(0, group).reduce((sum, { channels }) => sum + channels, 0);
+  const at = (row: string): string => `${desk.output()} + ${start === 0 ? '' : `${start} + `}${row} * ${width}`;
+  const one = (row: string): string => `${prefix}products1(rows, ${weights}, ${quads}, &scaling, ${at(row)});`;
+  if (rows === 1) return [...fillRow(desk, work, { group, row: '0', to: 'rows' }), one('0')];
+  const fill = fillRow(desk, work, { group, row: '(p + i)', to: 'row' });
+  const put = [`int16_t *const row = rows + i * ${quads * 4};`, ...fill];
+  const pair = (last: string): string =>
+    `${prefix}products2(rows, ${weights}, ${quads}, &scaling, ${at('p')}, ${at(last)});`;
+  const body =
+    rows % 2 === 0
+      ? [...loop('i', 2, put), pair('(p + 1)')]
+      : [
+          `const int32_t count = (p + 1 < ${rows}) ? 2 : 1;`,
+          ...loop('i', 'count', put),
+          ...block('if (count == 2)', [pair('(p + 1)')]),
+          ...block('else', [one('p')]),
+        ];
+  return block(`for (int32_t p = 0; p < ${rows}; p += 2)`, body);
+}
+
+interface Row {
+  readonly group: number;
+  readonly row: string;
+  readonly to: string;
+}
+
+/** Puts the inputs of one output place into a row. */
+function fillRow(desk: Desk, work: ProductsWork, { group, row, to }: Row): Lines {
+  const { geometry, depth } = work;
+  const widen = `${prefixOf(desk)}widen`;
+  if (!geometry) return [`${widen}(${desk.input(0)} + ${row} * ${depth}, 0, ${depth}, ${to});`];
+  const { output } = geometry;
+  const places = output[0] * output[1];
+  const sample = geometry.batch > 1;
+  return [
+    ...(sample ? [`const int32_t n = ${row} / ${places};`, `const int32_t place = ${row} % ${places};`] : []),
+    ...placesOf(geometry, sample ? 'place' : row),
+    ...overKernelRows(desk, work, { group, to, sample }),
+  ];
+}
+
+/** The input place of the first tap, in places of the (stretched) input. */
+function placesOf({ output, strides, begins }: Geometry, place: string): Lines {
+  const at = (text: string, axis: 0 | 1): string =>
+    indexText(begins[axis] === 0 ? 0 : -begins[axis], [[text, strides[axis]]]);
+  const [high, wide] = output;
+  return [
+    `const int32_t top = ${high === 1 ? -begins[0] : at(wide === 1 ? place : `(${place} / ${wide})`, 0)};`,
+    `const int32_t left = ${wide === 1 ? -begins[1] : at(high === 1 ? place : `(${place} % ${wide})`, 1)};`,
+  ];
+}
+
+interface Taps {
+  readonly group: number;
+  readonly to: string;
+  readonly sample: boolean;
+}
+
+function overKernelRows(desk: Desk, work: ProductsWork, taps: Taps): Lines {
+  const geometry = work.geometry!;
+  const { kernel, dilations, input, step } = geometry;
+  const inner = work.depth / (kernel[0] * kernel[1]);
+  const run = kernel[1] * inner;
+  const prefix = prefixOf(desk);
+  const at = indexText(0, [['k_h', run]]);
+  const tall = indexText('top', [['k_h', dilations[0]]]);
+  const outside = outsideTest('in_h', input[0], step[0]);
+  const rowLines = overColumns(desk, work, taps);
+  const out = leaves(geometry, 0) || step[0] > 1;
+  if (out) need(desk, 'int8_fill');
+  const body = out
+    ? [
+        ...block(`if (${outside})`, [`${prefix}fill(${work.zeroIn}, ${at}, ${run}, ${taps.to});`, 'continue;']),
+        ...rowLines,
+      ]
+    : rowLines;
+  const wide = kernel[0] > 1 ? loop('k_h', kernel[0], [`const int32_t in_h = ${tall};`, ...body]) : undefined;
+  return wide ?? loop('k_h', 1, [`const int32_t in_h = top;`, ...body]);
+}
+
+const outsideTest = (name: string, size: number, step: number): string =>
+  step === 1
+    ? `${name} < 0 || ${name} >= ${size}`
+    : `${name} < 0 || ${name} >= ${size * step} || ${name} % ${step} != 0`;
+
+/** One row of the kernel: in one run where it lies inside and has no gaps, else tap by tap. */
+function overColumns(desk: Desk, work: ProductsWork, { group, to, sample }: Taps): Lines {
+  const geometry = work.geometry!;
+  const { kernel, dilations, input, step, channels } = geometry;
+  const inner = work.depth / (kernel[0] * kernel[1]);
+  const prefix = prefixOf(desk);
+  const whole = dilations[1] === 1 && step[1] === 1 && inner === channels;
+  const out = leaves(geometry, 1) || step[1] > 1;
+  const high = step[0] === 1 ? 'in_h' : `(in_h / ${step[0]})`;
+  const line = sample ? `(n * ${input[0]} + ${high})` : high;
+  const from = (column: string): string =>
+    `${desk.input(0)} + (${line} * ${input[1]} + ${column}) * ${channels}${group === 0 ? '' : ` + ${group * inner}`}`;
+  const at = indexText(0, [['k_h', kernel[1] * inner]]);
+  const run = `${prefix}widen(${from('left')}, ${at}, ${kernel[1] * inner}, ${to});`;
+  if (whole && !out) return [run];
+  const place = step[1] === 1 ? 'in_w' : `(in_w / ${step[1]})`;
+  const tap = indexText(at === '0' ? 0 : at, [['k_w', inner]]);
+  const copy = `${prefix}widen(${from(place)}, ${tap}, ${inner}, ${to});`;
+  if (out) need(desk, 'int8_fill');
+  const one = [
+    `const int32_t in_w = ${indexText('left', [['k_w', dilations[1]]])};`,
+    ...(out
+      ? [
+          ...block(`if (${outsideTest('in_w', input[1], step[1])})`, [
+            `${prefix}fill(${work.zeroIn}, ${tap}, ${inner}, ${to});`,
+            'continue;',
+          ]),
+        ]
+      : []),
+    copy,
+  ];
+  const taps = loop('k_w', kernel[1], one);
+  if (!whole) return taps;
+  return [...block(`if (left >= 0 && left <= ${input[1] - kernel[1]})`, [run, 'continue;']), ...taps];
+}
+
+/** Products of rows. */
+export const productRule: OperatorRule = {
+  covers: 'integer layer',
+  inputs: ['x'],
+  types: ['int8'],
+  work: (layer) => workOf(layer, 'products').macs,
+  scratch: (layer) => scratchBytes(workOf(layer, 'products')),
+  write: writeProducts,
+};
+
+/** Depthwise convolution: four channels at a time, two taps at a time. */
+function writeDepthwise(desk: Desk): Lines {
+  const { geometry, scaling, weights, zeroIn } = workOf(desk.layer, 'depthwise');
+  const { channels, input, output, kernel, strides, dilations, begins } = geometry;
+  need(desk, 'int8_dsp', 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise');
+  const offsets = (row: number): number[] => {
+    const taps = Array.from({ length: kernel[0] * kernel[1] }, (_, i) => {
+      const [high, wide] = [Math.floor(i / kernel[1]), i % kernel[1]];
+      return row === 0 ? i * channels : (high * dilations[0] * row + wide * dilations[1]) * channels;
+    });
+    return taps.length % 2 === 0 ? taps : [...taps, taps.at(-1)!];
+  };
+  const inside = desk.constant('offsets', 'int32', offsets(input[1]));
+  const edges = leaves(geometry, 0) || leaves(geometry, 1);
+  const name = desk.constant('weights', 'int16', weights, true);
+  const prefix = prefixOf(desk);
+  const pairs = Math.ceil((kernel[0] * kernel[1]) / 2);
+  const to = `${desk.output()} + ((n * ${output[0]} + out_h) * ${output[1]} + out_w) * ${channels}`;
+  const call = (from: string, table: string): string =>
+    `${prefix}depthwise(${from}, ${table}, ${pairs}, ${name}, &scaling, ${to});`;
+  const at = (high: string, wide: string): string =>
+    `${desk.input(0)} + ((n * ${input[0]} + ${high}) * ${input[1]} + ${wide}) * ${channels}`;
+  const reach = [input[0] - (kernel[0] - 1) * dilations[0], input[1] - (kernel[1] - 1) * dilations[1]] as const;
+  const top = (axis: 0 | 1, variable: string): string =>
+    indexText(begins[axis] === 0 ? 0 : -begins[axis], [[variable, strides[axis]]]);
+  const place = edges
+    ? [
+        ...block(`if (top >= 0 && top < ${reach[0]} && left >= 0 && left < ${reach[1]})`, [
+          call(at('top', 'left'), inside),
+        ]),
+        ...block('else', [
+          ...edgePatch(desk, { kernel, dilations, input, channels, zeroIn, at }),
+          call('patch', desk.constant('edge_offsets', 'int32', offsets(0))),
+        ]),
+      ]
+    : [call(at('top', 'left'), inside)];
+  return [
+    ...scalingText(desk, 'scaling', scaling),
+    ...(edges ? [`int8_t *const patch = (int8_t *)${desk.scratch()};`] : []),
+    ...loop(
+      'n',
+      geometry.batch,
+      loop('out_h', output[0], [
+        `const int32_t top = ${top(0, 'out_h')};`,
+        ...loop('out_w', output[1], [`const int32_t left = ${top(1, 'out_w')};`, ...place]),
+      ]),
+    ),
+  ];
+}
+
+interface Patch {
+  readonly kernel: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  readonly input: readonly [number, number];
+  readonly channels: number;
+  readonly zeroIn: number;
+  readonly at: (high: string, wide: string) => string;
+}
+
+/** At an edge the taps are copied, those outside being zero. */
+function edgePatch(_: Desk, { kernel, dilations, input, channels, zeroIn, at }: Patch): Lines {
+  return loop(
+    'k_h',
+    kernel[0],
+    loop('k_w', kernel[1], [
+      `const int32_t in_h = ${indexText('top', [['k_h', dilations[0]]])};`,
+      `const int32_t in_w = ${indexText('left', [['k_w', dilations[1]]])};`,
+      `int8_t *const tap = patch + (k_h * ${kernel[1]} + k_w) * ${channels};`,
+      ...block(`if (in_h < 0 || in_h >= ${input[0]} || in_w < 0 || in_w >= ${input[1]})`, [
+        `memset(tap, ${zeroIn}, ${channels});`,
+      ]),
+      ...block('else', [`memcpy(tap, ${at('in_h', 'in_w')}, ${channels});`]),
+    ]),
+  );
+}
+
+/** Depthwise convolution. */
+export const depthwiseRule: OperatorRule = {
+  covers: 'integer layer',
+  inputs: ['x'],
+  types: ['int8'],
+  work: (layer) => workOf(layer, 'depthwise').macs,
+  scratch: (layer) => {
+    const { geometry } = workOf(layer, 'depthwise');
+    const edges = leaves(geometry, 0) || leaves(geometry, 1);
+    return edges ? geometry.kernel[0] * geometry.kernel[1] * geometry.channels : 0;
+  },
+  write: writeDepthwise,
+};
