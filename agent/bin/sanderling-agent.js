@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts the agent. Plain JavaScript, so that an old Node can still read it and say what is wrong.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,13 +20,19 @@ const nodeEnvironment = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2' };
 
 /** Becomes the same program with these settings: the same process, a different image. Where that cannot be done, it is only larger. */
 function becomeSmall() {
-  if (nodeFlags === '' || process.env.SANDERLING_AGENT_SMALL === '1') return;
+  if (nodeFlags === '' || process.env.SANDERLING_AGENT_SMALL !== undefined) return;
+  become('small');
+}
+
+/** `stage` says what the new image need not do again. */
+function become(stage) {
   // A channel to the parent would not survive.
   if (process.connected || typeof process.execve !== 'function') return;
   const script = fileURLToPath(import.meta.url);
-  const args = [process.execPath, ...process.execArgv, ...nodeFlags.split(' '), script, ...process.argv.slice(2)];
+  const flags = stage === 'small' ? [...process.execArgv, ...nodeFlags.split(' ')] : process.execArgv;
+  const args = [process.execPath, ...flags, script, ...process.argv.slice(2)];
   try {
-    process.execve(process.execPath, args, { ...nodeEnvironment, ...process.env, SANDERLING_AGENT_SMALL: '1' });
+    process.execve(process.execPath, args, { ...nodeEnvironment, ...process.env, SANDERLING_AGENT_SMALL: stage });
   } catch {
     // Windows, or a policy against it.
   }
@@ -52,7 +58,25 @@ function keepCompiledCode() {
   }
 }
 
+/** The very first start compiles, and then begins anew: the compiler's 15 MB go with the old image. */
+async function compileFirst() {
+  const folder = module.getCompileCacheDir();
+  if (folder === undefined || process.env.SANDERLING_AGENT_SMALL !== 'small' || !isEmpty(folder)) return;
+  await import('../src/main.ts');
+  module.flushCompileCache();
+  become('compiled');
+}
+
+function isEmpty(folder) {
+  try {
+    return readdirSync(folder).length === 0;
+  } catch {
+    return true;
+  }
+}
+
 becomeSmall();
 keepCompiledCode();
+await compileFirst();
 const { main } = await import('../src/main.ts');
 process.exitCode = await main(process.argv.slice(2), process.env);

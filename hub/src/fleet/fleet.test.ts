@@ -101,6 +101,30 @@ describe('signed requests', () => {
     expect(Math.abs(Number(answer.headers.get('sanderling-time')) - Date.now())).toBeLessThan(60_000);
   });
 
+  test('a status that was sent before a restart is refused after it, and forgotten when it is too old to be believed', async () => {
+    await using other = await openTestHub({ clock });
+    await other.call('/api/v1/projects/rooms', { method: 'PUT', body: smallProject('rooms') });
+    const answer = await other.call('/api/v1/projects/rooms/tokens', { body: {} });
+    const simulator = new DeviceSimulator(other.hub.url);
+    await simulator.enrol((answer.body as unknown as EnrolmentTokenInfo).token!);
+    await simulator.status();
+    const sent = simulator.sent!;
+    await other.restart();
+    simulator.url = other.hub.url;
+    await expect(simulator.send(sent)).rejects.toMatchObject({ details: { reason: 'replay' } });
+    const seen = () =>
+      tables<{ seen_request: { signature: string } }>(other.hub.capabilities.database)
+        .selectFrom('seen_request')
+        .selectAll()
+        .execute();
+    expect(await seen()).toHaveLength(1);
+    offsetMs = 60 * 60_000;
+    simulator.skewMs = offsetMs;
+    await simulator.status();
+    expect(await seen()).toHaveLength(1);
+    offsetMs = 0;
+  });
+
   test('a replayed delivery stores nothing again', async () => {
     const simulator = await device();
     expect(await simulator.deliver('box', readingEntries(1, 20))).toEqual({ acked: 20 });

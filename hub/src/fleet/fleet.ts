@@ -64,7 +64,7 @@ export class Fleet {
     this.#ports = ports;
     this.#tokens = new Tokens(database, ports);
     this.#presence = new Presence(database, ports.clock);
-    this.#requests = new DeviceRequests((device) => this.#find(device), ports.clock);
+    this.#requests = new DeviceRequests(this.#db, ports.clock);
     this.#waiting = new WaitingRoom(ports.maxWaiting ?? 2000);
   }
 

@@ -28,6 +28,8 @@ export type FleetTables = {
     status: string | null;
   };
   outbox: { device: string; outbox: string; acked: number };
+  /** Signatures of requests that are taken once only, until they are too old to be believed anyway. */
+  seen_request: { signature: string; until: number };
 };
 
 export const migrations: Migrations = {
@@ -66,6 +68,16 @@ export const migrations: Migrations = {
         .addColumn('acked', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('outbox_key', ['device', 'outbox'])
         .execute();
+    },
+  },
+  '2026-11-29-fleet-2': {
+    async up(db) {
+      await db.schema
+        .createTable('seen_request')
+        .addColumn('signature', 'text', (column) => column.primaryKey())
+        .addColumn('until', 'bigint', (column) => column.notNull())
+        .execute();
+      await db.schema.createIndex('seen_request_until').on('seen_request').columns(['until']).execute();
     },
   },
 };
