@@ -123,6 +123,9 @@ export const deviceStatuses = [
   ['no-image', 'NOT_FOUND', 'the slot holds no sound image'],
   ['on-probation', 'CONFLICT', 'the active model is on probation; the other slot is what the device would return to'],
   ['no-clock', 'CONFLICT', 'the device does not know the time'],
+  ['not-finite', 'INVALID_MODEL', 'the model forecast something that is not finite'],
+  ['large-error', 'GATE_FAILED', 'the model erred by more than allowed during its probation'],
+  ['died', 'INTERNAL', 'the device restarted too often during the probation'],
 ] as const satisfies readonly (readonly [string, ErrorCode, string])[];
 /** A device's answer in a word. */
 export type DeviceStatus = (typeof deviceStatuses)[number][0];

@@ -1,0 +1,30 @@
+/* What a device answers; the words stand in packages/wire/src/link/protocol.ts (deviceStatuses), in this order. */
+#ifndef SANDERLING_STATUS_H
+#define SANDERLING_STATUS_H
+
+typedef enum {
+    STATUS_OK,
+    STATUS_MALFORMED,
+    STATUS_UNSUPPORTED,
+    STATUS_UNAUTHENTICATED,
+    STATUS_WRONG_SLOT,
+    STATUS_WRONG_BOARD,
+    STATUS_WRONG_ABI,
+    STATUS_TOO_LARGE,
+    STATUS_OLDER,
+    STATUS_BAD_HEADER,
+    STATUS_BAD_TAG,
+    STATUS_BAD_DIGEST,
+    STATUS_WRONG_OFFSET,
+    STATUS_NO_UPDATE,
+    STATUS_FLASH_FAILED,
+    STATUS_SELF_TEST_FAILED,
+    STATUS_NO_IMAGE,
+    STATUS_ON_PROBATION,
+    STATUS_NO_CLOCK,
+    STATUS_NOT_FINITE,
+    STATUS_LARGE_ERROR,
+    STATUS_DIED
+} device_status;
+
+#endif

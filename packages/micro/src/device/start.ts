@@ -1,0 +1,68 @@
+// A device that runs: the emulated board, or a process of this machine. Its flash is a file that outlives it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { SanderlingError } from '@sanderling/kit';
+import { runFirmware } from '../boards/index.ts';
+import type { DeviceProgram } from './build.ts';
+
+/** How a device is started. */
+export interface DeviceOptions {
+  /** File of its flash; see `provisionFlash`. */
+  readonly flash: string;
+  /** Port on 127.0.0.1 where a hub listens; the device connects, again and again when the connection breaks. */
+  readonly port: number;
+  /** Called with each line of the console (boards) or of what the process says. */
+  readonly onLine?: (line: string) => void;
+  /** Host only: a simulated reading every so many milliseconds. @default 0, none */
+  readonly sensorMs?: number;
+  /** Host only: the process kills itself at this step of a flash operation (board/flash.h, `flash_hook`). @default never */
+  readonly dieAt?: number;
+}
+
+/** A running device. Disposing of it cuts its power. */
+export interface Device extends AsyncDisposable {
+  /** Cuts the power: nothing runs any more when this resolves. */
+  kill(): Promise<void>;
+  /** Resolves when it has ended, whoever ended it. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts a device. @throws UNAVAILABLE without QEMU. */
+export async function startDevice(program: DeviceProgram, options: DeviceOptions): Promise<Device> {
+  const { board, path } = program;
+  if (board === 'host') return startHost(path, options);
+  const { flash, port, onLine } = options;
+  const link = { connect: { port }, reconnect: 1 };
+  const emulator = await runFirmware({ board, path }, { flash, link, ...(onLine ? { onLine } : {}) });
+  return {
+    kill: () => emulator.kill(),
+    ended: emulator.ended.then(
+      () => undefined,
+      () => undefined,
+    ),
+    [Symbol.asyncDispose]: () => emulator.kill(),
+  };
+}
+
+async function startHost(path: string, options: DeviceOptions): Promise<Device> {
+  const { flash, port, onLine, sensorMs = 0, dieAt = 0 } = options;
+  const args = [flash, String(port), '--sensor', String(sensorMs), ...(dieAt > 0 ? ['--die-at', String(dieAt)] : [])];
+  const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const onExit = (): void => void child.kill('SIGKILL');
+  process.on('exit', onExit);
+  child.stderr.on('data', (words: Buffer) => onLine?.(words.toString().trimEnd()));
+  const ended = new Promise<void>((resolve) => {
+    child.on('close', () => {
+      process.removeListener('exit', onExit);
+      resolve();
+    });
+  });
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  await once(child, 'spawn').catch((cause: unknown) => {
+    throw new SanderlingError('UNAVAILABLE', 'the device cannot be started', { cause });
+  });
+  return { kill, ended, [Symbol.asyncDispose]: kill };
+}
