@@ -4,6 +4,7 @@ import { contextOf, type Answer, type CommandGroup, type GlobalFlags, type Runne
 import { datasetCommands, projectCommands, readingsCommands } from './commands/data.ts';
 import { driftCommands } from './commands/drift.ts';
 import { deviceCommands, releaseCommands, rolloutCommands } from './commands/fleet.ts';
+import { microCommands } from './commands/micro.ts';
 import { onnxCommands } from './commands/onnx.ts';
 import { eventCommands, keyCommands, processCommands } from './commands/operations.ts';
 import { executionCommands, modelCommands, runCommands, trainCommands } from './commands/training.ts';
@@ -25,6 +26,7 @@ const groups: readonly CommandGroup[] = [
   processCommands,
   onnxCommands,
   driftCommands,
+  microCommands,
 ];
 
 /** The whole program. Its actions set `process.exitCode`. */
@@ -40,7 +42,7 @@ export function createProgram(signal: AbortSignal): Command {
     .configureHelp({ sortSubcommands: false })
     .addHelpText(
       'after',
-      '\nExit status: 0 done, 2 wrong use, 3 bad data, 4 not allowed, 5 not found, 8 a gate said no, 11 hub unreachable, 130 cancelled.',
+      '\nExit status: 0 done, 2 wrong use, 3 bad data, 4 not allowed, 5 not found, 6 conflict,\n7 a limit is reached, 8 a gate said no, 9 damaged or forged, 10 disk full, 11 hub unreachable, 130 cancelled, 1 anything else.',
     );
   const run: Runner = async (command, work) => {
     const flags = command.optsWithGlobals<GlobalFlags>();

@@ -255,4 +255,5 @@ function refuse(words: string, folder: string): never {
 }
 
 const firstError = (said: string): string =>
-  said.split('\n').find((line) => /error|undefined reference|multiple definition|required symbol/.test(line)) ?? said.slice(0, 300);
+  said.split('\n').find((line) => /error|undefined reference|multiple definition|required symbol/.test(line)) ??
+  said.slice(0, 300);

@@ -177,6 +177,48 @@ describe.skipIf(!tools)('flash', () => {
     expect([...sector.subarray(31, 36)]).toEqual([255, 0, 1, 2, 3]);
   });
 
+  test('a hook cuts the power at an exact step', async () => {
+    await using built = await firmware(
+      `#include "board.h"
+       #include "flash.h"
+       static uint32_t last;
+       static void cut(uint32_t step) { if (step == last) { board_exit(9); } }
+       int main(void) {
+         static const uint8_t zeros[64];
+         int digit = -1;
+         while (digit < 0) { digit = console_read(); }
+         last = (uint32_t)(digit - 'a') + 1u;
+         (void)flash_program(flash_sector(5), zeros, 64u);
+         flash_set_hook(cut);
+         (void)flash_erase(5u);
+         (void)flash_program(flash_sector(5) + 32, zeros, 64u);
+         return 0;
+       }`,
+    );
+    // Four steps and one more erase the sector; four and one more program two words.
+    const seen: number[][] = [];
+    for (const step of 'abefghij') {
+      const flash = join(folder, `hook-${step}.bin`);
+      await using emulator = await runFirmware(built, { flash, timeout: 20_000 });
+      emulator.type(step);
+      expect(await emulator.ended).toBe(9);
+      const start = 5 * flashLayout.sectorBytes;
+      const sector = readFileSync(flash).subarray(start, start + 96);
+      seen.push([0, 16, 32, 48, 64, 80].map((at) => sector[at]!));
+    }
+    const [o, x] = [0, 255];
+    expect(seen).toEqual([
+      [o, o, o, o, x, x],
+      [x, x, x, x, x, x],
+      [x, x, x, x, x, x],
+      [x, x, x, x, x, x],
+      [x, x, o, x, x, x],
+      [x, x, o, o, x, x],
+      [x, x, o, o, o, x],
+      [x, x, o, o, o, o],
+    ]);
+  });
+
   test('keeps all that was written before a power cut, at whatever moment', async () => {
     // Word n of the sector holds n in all of its eight numbers; after a start it goes on behind the last whole word.
     await using built = await firmware(
@@ -191,7 +233,7 @@ describe.skipIf(!tools)('flash', () => {
            uint32_t word[8];
            for (uint32_t i = 0u; i < 8u; i++) { word[i] = n; }
            if (flash_program(at + 8u * n, word, 32u) != FLASH_OK) { return 1; }
-           for (const uint64_t now = board_ticks(); board_ticks() - now < 250u;) { } /* 10 us: so that cuts find it at work */
+           for (const uint64_t now = board_ticks(); board_ticks() - now < 6250u;) { } /* 0.25 ms: so that cuts find it at work */
          }
          return 0;
        }`,

@@ -11,6 +11,7 @@ export {
 export { runFirmware, type BoardLink, type Emulator, type RunOptions } from './emulator.ts';
 export { measure, type LayerCost, type Measurement, type MeasureOptions } from './measure.ts';
 export { buildModelImage, type ModelImageOptions } from './model-image.ts';
+export { isQuantised, quantiseForDevice, type DeviceQuantisation } from './quantise-model.ts';
 export {
   boardNames,
   boards,

@@ -73,16 +73,20 @@ export function execute(command: string, args: readonly string[], execution: Exe
   const { cwd, timeout = 120_000, signal } = execution;
   return new Promise((resolve, reject) => {
     const options = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'], ...(cwd ? { cwd } : {}) };
-    const child = spawn(command, args, { ...options, timeout, killSignal: 'SIGKILL', ...(signal ? { signal } : {}) });
+    const child = spawn(command, args, { ...options, killSignal: 'SIGKILL', ...(signal ? { signal } : {}) });
+    // A timer of our own: that of spawn outlives a program that cannot be started, and keeps this process waiting.
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
     const [out, words]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => words.push(chunk));
     child.on('error', (cause) => {
+      clearTimeout(timer);
       if (cause.name === 'AbortError')
         return reject(new SanderlingError('CANCELLED', `${command}: cancelled`, { cause }));
       reject(new SanderlingError('UNAVAILABLE', `${command} cannot be started: ${cause.message}`, { cause }));
     });
     child.on('close', (status) => {
+      clearTimeout(timer);
       if (status === null) return reject(new SanderlingError('TIMEOUT', `${command} took more than ${timeout} ms`));
       resolve({ status, out: Buffer.concat(out).toString(), words: Buffer.concat(words).toString() });
     });

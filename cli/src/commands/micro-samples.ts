@@ -1,0 +1,275 @@
+// Samples of a model's inputs from files: NPY (numpy.lib.format 1.0 to 3.0), JSON, rows of CSV, raw numbers. For calibration and for running.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { createRandom, SanderlingError, toSanderlingError } from '@sanderling/kit';
+import type { TensorArray } from '@sanderling/onnx';
+
+/** An input that wants values. */
+export interface InputPort {
+  readonly name: string;
+  readonly dtype: string;
+  readonly dims: readonly number[];
+  readonly count: number;
+}
+
+/** Values of each input, by name. */
+export type Sample = Readonly<Record<string, TensorArray>>;
+
+const suffixes = ['.npy', '.json', '.csv', '.bin'] as const;
+/** Largest file that is read, in bytes. */
+const mostBytes = 2 ** 30;
+
+/**
+ * Reads the samples of a file or of all files of a folder, in the order of their names. With several inputs NPY, CSV and raw files tell by their name
+ * which one they are for (`NAME.npy`, `NAME.0001.npy`); JSON has objects of them.
+ * @throws NOT_FOUND; INVALID_DATA naming file and what it should hold; TOO_LITTLE_DATA when there is none; TOO_LARGE.
+ */
+export async function readSamples(path: string, ports: readonly InputPort[]): Promise<readonly Sample[]> {
+  const files = await filesOf(path);
+  const columns = new Map(ports.map(({ name }) => [name, [] as TensorArray[]]));
+  for (const file of files) {
+    const bytes = await bytesOf(file);
+    for (const [name, values] of valuesOf(file, bytes, ports)) columns.get(name)!.push(values);
+  }
+  const counts = new Set(Array.from(columns.values(), ({ length }) => length));
+  const [count = 0] = counts;
+  if (counts.size > 1)
+    throw new SanderlingError(
+      'INVALID_DATA',
+      `the inputs have different numbers of samples: ${Array.from(columns, ([name, { length }]) => `${name} ${length}`).join(', ')}`,
+      { where: path },
+    );
+  if (count === 0 && ports.length > 0)
+    throw new SanderlingError('TOO_LITTLE_DATA', `there are no samples in ${path}`, {
+      where: path,
+      fix: wanted(ports),
+    });
+  return Array.from({ length: count }, (_, i) =>
+    Object.fromEntries(Array.from(columns, ([name, values]) => [name, values[i]!])),
+  );
+}
+
+/** What files of samples look like, for people. */
+export function wanted(ports: readonly InputPort[]): string {
+  const inputs = ports.map(
+    ({ name, dtype, dims, count }) => `"${name}" ${dtype} [${dims.join(', ')}] (${count} numbers)`,
+  );
+  return `give a folder or file of samples (.npy, .json, or .csv with one sample a row) for ${inputs.join(', ')}`;
+}
+
+/** Random samples: floats uniform in −1 … 1, small whole numbers, bits. */
+export function randomSamples(ports: readonly InputPort[], count: number, seed: number): readonly Sample[] {
+  const random = createRandom(seed, 'micro-samples');
+  const draw = (dtype: string): number =>
+    dtype.startsWith('float') ? random.uniform(-1, 1) : dtype === 'bool' ? random.int(0, 1) : random.int(0, 7);
+  return Array.from({ length: count }, () =>
+    Object.fromEntries(
+      ports.map(({ name, dtype, count: size }) => [
+        name,
+        typed(
+          dtype,
+          Array.from({ length: size }, () => draw(dtype)),
+        ),
+      ]),
+    ),
+  );
+}
+
+async function filesOf(path: string): Promise<readonly string[]> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw new SanderlingError(toSanderlingError(error).code, `there are no samples at ${path}`, { where: path });
+  });
+  if (!found.isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => (suffixes as readonly string[]).includes(extname(name)));
+  return names.toSorted().map((name) => join(path, name));
+}
+
+async function bytesOf(path: string): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > mostBytes)
+    throw new SanderlingError('TOO_LARGE', `${path} has ${size} bytes, more than ${mostBytes}`, { where: path });
+  return readFile(path);
+}
+
+type Named = readonly [string, TensorArray];
+
+/** Input name and values of each sample in a file. @throws INVALID_DATA. */
+export function valuesOf(file: string, bytes: Buffer, ports: readonly InputPort[]): readonly Named[] {
+  const kind = extname(file);
+  if (kind === '.json') return fromJson(file, bytes.toString('utf8'), ports);
+  const port = portOf(file, ports);
+  if (kind === '.npy') return split(file, port, npyNumbers(file, bytes));
+  if (kind === '.csv') return fromCsv(file, bytes.toString('utf8'), port);
+  if (kind === '.bin')
+    return split(
+      file,
+      port,
+      numbersAt(file, bytes, rawKinds[port.dtype] ?? bad(file, `raw files cannot hold ${port.dtype}`)),
+    );
+  return bad(file, `samples are ${suffixes.join(', ')}`);
+}
+
+function portOf(file: string, ports: readonly InputPort[]): InputPort {
+  const name = basename(file, extname(file));
+  const named = ports.find((port) => name === port.name || name.startsWith(`${port.name}.`));
+  if (named) return named;
+  if (ports.length === 1) return ports[0]!;
+  return bad(file, `the file's name must begin with an input's: ${ports.map((port) => port.name).join(', ')}`);
+}
+
+/** Cuts a row of numbers into samples. */
+function split(file: string, port: InputPort, numbers: readonly (number | bigint)[]): readonly Named[] {
+  const { name, dtype, count } = port;
+  if (numbers.length === 0 || numbers.length % count !== 0)
+    bad(file, `${numbers.length} numbers are no multiple of the ${count} of the input "${name}"`);
+  return Array.from({ length: numbers.length / count }, (_, i) => [
+    name,
+    typed(dtype, numbers.slice(i * count, (i + 1) * count)),
+  ]);
+}
+
+function fromCsv(file: string, text: string, port: InputPort): readonly Named[] {
+  const rows = text.split(/\r?\n/).filter((row) => row.trim() !== '');
+  const cells = rows.map((row) => row.split(/[,;\t]/).map((cell) => (cell.trim() === '' ? NaN : Number(cell))));
+  const body = cells[0]?.some(Number.isNaN) === true ? cells.slice(1) : cells; // a row of names
+  return body.flatMap((row, i) => {
+    if (row.length !== port.count || row.some(Number.isNaN))
+      bad(file, `row ${i + 1} is not ${port.count} numbers, one sample of the input "${port.name}"`);
+    return split(file, port, row);
+  });
+}
+
+function fromJson(file: string, text: string, ports: readonly InputPort[]): readonly Named[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    bad(file, `this is no JSON: ${(error as Error).message}`);
+  }
+  const isObject = (one: unknown): one is Record<string, unknown> =>
+    typeof one === 'object' && one !== null && !Array.isArray(one);
+  const objects = isObject(value)
+    ? [value]
+    : Array.isArray(value) && value.some(isObject)
+      ? (value as unknown[])
+      : undefined;
+  if (objects === undefined) {
+    if (ports.length !== 1)
+      bad(file, `there are ${ports.length} inputs: give objects of ${ports.map(({ name }) => name).join(', ')}`);
+    return split(file, ports[0]!, flat(file, value));
+  }
+  return objects.flatMap((object) =>
+    ports.flatMap((port) => {
+      if (!isObject(object) || !Object.hasOwn(object, port.name)) return bad(file, `a sample has no "${port.name}"`);
+      const numbers = flat(file, object[port.name]);
+      if (numbers.length !== port.count)
+        bad(file, `"${port.name}" has ${numbers.length} numbers instead of ${port.count}`);
+      return split(file, port, numbers);
+    }),
+  );
+}
+
+function flat(file: string, value: unknown): readonly number[] {
+  const out: number[] = [];
+  const rest: unknown[] = [value];
+  while (rest.length > 0) {
+    const next = rest.pop();
+    if (typeof next === 'number') out.push(next);
+    else if (typeof next === 'boolean') out.push(Number(next));
+    else if (Array.isArray(next)) for (let i = next.length - 1; i >= 0; i -= 1) rest.push(next[i]);
+    else bad(file, 'samples are numbers in arrays');
+  }
+  return out;
+}
+
+/** How numbers lie in bytes: NPY's name of the type, bytes, and how one is read. */
+interface RawKind {
+  readonly bytes: number;
+  readonly read: (bytes: DataView, at: number) => number | bigint;
+}
+
+const npyKinds: Readonly<Record<string, RawKind>> = {
+  f4: { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
+  f8: { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
+  i1: { bytes: 1, read: (view, at) => view.getInt8(at) },
+  i2: { bytes: 2, read: (view, at) => view.getInt16(at, true) },
+  i4: { bytes: 4, read: (view, at) => view.getInt32(at, true) },
+  i8: { bytes: 8, read: (view, at) => view.getBigInt64(at, true) },
+  u1: { bytes: 1, read: (view, at) => view.getUint8(at) },
+  u2: { bytes: 2, read: (view, at) => view.getUint16(at, true) },
+  u4: { bytes: 4, read: (view, at) => view.getUint32(at, true) },
+  u8: { bytes: 8, read: (view, at) => view.getBigUint64(at, true) },
+  b1: { bytes: 1, read: (view, at) => view.getUint8(at) },
+};
+
+const rawKinds: Readonly<Record<string, RawKind>> = {
+  float32: npyKinds['f4']!,
+  float64: npyKinds['f8']!,
+  int8: npyKinds['i1']!,
+  int16: npyKinds['i2']!,
+  int32: npyKinds['i4']!,
+  int64: npyKinds['i8']!,
+  uint8: npyKinds['u1']!,
+  uint16: npyKinds['u2']!,
+  uint32: npyKinds['u4']!,
+  uint64: npyKinds['u8']!,
+  bool: npyKinds['b1']!,
+};
+
+function numbersAt(file: string, bytes: Buffer, { bytes: size, read }: RawKind): readonly (number | bigint)[] {
+  if (bytes.length % size !== 0) bad(file, `${bytes.length} bytes are no whole count of numbers`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: bytes.length / size }, (_, i) => read(view, i * size));
+}
+
+/** The numbers of an NPY file in row-major order. */
+function npyNumbers(file: string, bytes: Buffer): readonly (number | bigint)[] {
+  if (bytes.length < 12 || bytes.toString('latin1', 0, 6) !== '\u0093NUMPY') return bad(file, 'this is no NPY file');
+  const version = bytes[6]!;
+  const [start, length] = version === 1 ? [10, bytes.readUInt16LE(8)] : [12, bytes.readUInt32LE(8)];
+  if (start + length > bytes.length) return bad(file, 'the file is cut');
+  const header = bytes.toString('latin1', start, start + length);
+  const descr = /'descr':\s*'([<|=])(\w\d)'/.exec(header);
+  const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header);
+  const kind = descr === null ? undefined : npyKinds[descr[2]!];
+  if (kind === undefined || shape === null)
+    return bad(file, `numbers of this kind are not read: ${header.trim().slice(0, 120)}`);
+  const dims = shape[1]!
+    .split(',')
+    .filter((size) => size.trim() !== '')
+    .map(Number);
+  if (/'fortran_order':\s*True/.test(header) && dims.length > 1)
+    return bad(file, 'the array is in Fortran order; save numpy.ascontiguousarray of it');
+  const count = dims.reduce((a, b) => a * b, 1);
+  if (bytes.length - start - length !== count * kind.bytes)
+    return bad(file, `${bytes.length - start - length} bytes of numbers instead of ${count * kind.bytes}`);
+  return numbersAt(file, bytes.subarray(start + length), kind);
+}
+
+const arrays: Readonly<Record<string, { from(values: readonly number[]): TensorArray }>> = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  bool: Uint8Array,
+};
+
+function typed(dtype: string, numbers: readonly (number | bigint)[]): TensorArray {
+  if (dtype === 'int64' || dtype === 'uint64') {
+    const whole = numbers.map((one) =>
+      typeof one === 'bigint' ? one : BigInt(Number.isFinite(one) ? Math.trunc(one) : 0),
+    );
+    return dtype === 'int64' ? BigInt64Array.from(whole) : BigUint64Array.from(whole);
+  }
+  const array = arrays[dtype];
+  if (array === undefined) throw new SanderlingError('UNSUPPORTED', `an input of ${dtype} cannot be fed here`);
+  return array.from(numbers.map(Number));
+}
+
+function bad(file: string, message: string): never {
+  throw new SanderlingError('INVALID_DATA', `${basename(file)}: ${message}`, { where: file });
+}

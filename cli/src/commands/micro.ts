@@ -1,0 +1,350 @@
+// sanderling micro: ONNX models as C for microcontrollers: written, measured on emulated boards, run there.
+import { mkdir } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { SanderlingError, writeFileAtomic } from '@sanderling/kit';
+import {
+  boardNames,
+  boards,
+  generateC,
+  isQuantised,
+  linkBudget,
+  measure,
+  quantiseForDevice,
+  reportText,
+  targetNames,
+  targets,
+  type BoardName,
+  type Budget,
+  type Generated,
+  type GenerateOptions,
+  type LayerCost,
+  type Measurement,
+  type TargetName,
+} from '@sanderling/micro';
+import {
+  openSession,
+  readModel,
+  type Feeds,
+  type Model,
+  type QuantisationReport,
+  type RangeMethod,
+  type RunTensor,
+} from '@sanderling/onnx';
+import { facts, table } from '../output.ts';
+import type { Answer, CommandGroup } from './command.ts';
+import { randomSamples, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
+
+interface ModelFlags {
+  readonly target: TargetName;
+  readonly name?: string;
+  readonly size?: readonly string[];
+  readonly carry?: boolean;
+  readonly int8?: boolean;
+  readonly calibration?: string;
+  readonly method: RangeMethod;
+  readonly budget: string;
+}
+
+interface CompileFlags extends ModelFlags {
+  readonly out?: string;
+}
+
+interface BoardFlags extends ModelFlags {
+  readonly board?: BoardName;
+  readonly stack: string;
+  readonly input?: string;
+  readonly seed: string;
+  readonly calls: string;
+}
+
+export const microCommands: CommandGroup = (program, run) => {
+  const micro = program.command('micro').description('ONNX models as C for microcontrollers');
+  withModelFlags(micro.command('compile'))
+    .option('--out <folder>', 'where the C files go (a folder with the name of the model)')
+    .description('write NAME.c and NAME.h; print what each layer costs')
+    .addHelpText(
+      'after',
+      '\nThe code needs nothing but libc and libm. --int8 wants samples of the inputs: --calibration.',
+    )
+    .action((path: string, _flags, command: Command) =>
+      run(command, ({ signal }) => compile(path, command.optsWithGlobals<CompileFlags>(), signal)),
+    );
+  withBoardFlags(micro.command('bench'))
+    .description('count instructions, stack, RAM and flash on an emulated board; check the memory of the part')
+    .addHelpText(
+      'after',
+      '\nStatus 3 when the model does not fit the part. Counts are exact and the same on every machine.',
+    )
+    .action((path: string, _flags, command: Command) =>
+      run(command, ({ signal }) => bench(path, command.optsWithGlobals<BoardFlags>(), signal)),
+    );
+  withBoardFlags(micro.command('run'))
+    .description('run a model on an emulated board and compare with ONNX Runtime')
+    .addHelpText(
+      'after',
+      '\nInputs come from --input, or are random (--seed, --calls). State is kept from call to call.',
+    )
+    .action((path: string, _flags, command: Command) =>
+      run(command, ({ signal }) => runOnBoard(path, command.optsWithGlobals<BoardFlags>(), signal)),
+    );
+};
+
+function withModelFlags(command: Command): Command {
+  return command
+    .argument('<model>', 'ONNX file')
+    .addOption(new Option('--target <part>', 'the part that it is for').choices(targetNames).default('stm32h745'))
+    .option('--name <name>', 'prefix of all names in the C code (from the file name)')
+    .option('--size <name=n...>', 'numbers for symbolic dimensions; the first one of inputs is 1 unless told otherwise')
+    .option('--carry', 'recurrent layers keep their hidden state from call to call')
+    .option('--int8', 'quantise to int8')
+    .option('--calibration <path>', 'samples of the inputs for --int8: a folder or a file (.npy, .json, .csv)')
+    .addOption(
+      new Option('--method <method>', 'how ranges are chosen for --int8')
+        .choices(['minmax', 'percentile', 'mse', 'entropy'])
+        .default('minmax'),
+    )
+    .option(
+      '--budget <share>',
+      'largest error of the outputs for --int8, relative; layers beyond it stay in float',
+      '0.05',
+    );
+}
+
+function withBoardFlags(command: Command): Command {
+  return withModelFlags(command)
+    .addOption(new Option('--board <board>', 'the emulated core (the one of the part)').choices(boardNames))
+    .option('--input <path>', 'inputs: a folder or a file (.npy, .json, .csv, .bin)')
+    .option('--seed <n>', 'seed of random inputs', '1')
+    .option('--calls <n>', 'number of random inputs', '1')
+    .option('--stack <bytes>', 'stack of the firmware', '16384');
+}
+
+/** A model ready for the board, and what was done to it. `given`: what ONNX Runtime runs as the reference. */
+interface Prepared {
+  readonly given: Model;
+  readonly model: Model;
+  readonly generated: Generated;
+  readonly quantisation: QuantisationReport | undefined;
+}
+
+async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): Promise<Prepared> {
+  const given = await readModel(path);
+  const options = generateOptions(path, flags);
+  if (flags.int8 !== true)
+    return { given, model: given, generated: await generateC(given, options), quantisation: undefined };
+  if (isQuantised(given))
+    throw new SanderlingError('INVALID_ARGUMENT', 'the model is quantised already', {
+      where: '--int8',
+      fix: 'leave --int8 out',
+    });
+  const ports = (await generateC(given, options)).face.inputs;
+  if (flags.calibration === undefined)
+    throw new SanderlingError('INVALID_ARGUMENT', '--int8 wants samples of the inputs', {
+      where: '--calibration',
+      fix: wanted(ports),
+    });
+  const budget = Number(flags.budget);
+  if (!(budget >= 0))
+    throw new SanderlingError('INVALID_ARGUMENT', `"${flags.budget}" is no share`, { where: '--budget' });
+  const samples = await readSamples(flags.calibration, ports);
+  const feeds = samples.map((sample) => feedsOf(sample, ports));
+  const { model, report } = await quantiseForDevice(given, feeds, { method: flags.method, budget, signal });
+  return { given, model, generated: await generateC(model, options), quantisation: report };
+}
+
+function generateOptions(path: string, { name, size = [], carry }: ModelFlags): GenerateOptions {
+  const own = basename(path, extname(path)).replaceAll(/\W/g, '_').slice(0, 31);
+  const sizes = size.map((pair) => {
+    const [dimension = '', number] = pair.split('=');
+    if (number === undefined || !Number.isSafeInteger(Number(number)) || Number(number) < 1)
+      throw new SanderlingError('INVALID_ARGUMENT', `"${pair}" is not name=number`, { where: '--size' });
+    return [dimension, Number(number)] as const;
+  });
+  return {
+    name: name ?? (/^[A-Za-z]/.test(own) ? own : `model_${own}`.slice(0, 31)),
+    sizes: Object.fromEntries(sizes),
+    ...(carry === true ? { carry: true } : {}),
+  };
+}
+
+async function compile(path: string, flags: CompileFlags, signal: AbortSignal): Promise<Answer> {
+  const { generated, quantisation } = await prepared(path, flags, signal);
+  const { report } = generated;
+  const out = flags.out ?? report.name;
+  await mkdir(out, { recursive: true });
+  const files = Object.entries(generated.files).map(([name, text]) => [join(out, name), text] as const);
+  for (const [file, text] of files) await writeFileAtomic(file, text);
+  const names = files.map(([file]) => file);
+  return {
+    data: { files: names, report, quantisation },
+    text: [reportText(report).trimEnd(), ...quantisationText(quantisation), '', `Written: ${names.join(', ')}`].join(
+      '\n',
+    ),
+  };
+}
+
+async function bench(path: string, flags: BoardFlags, signal: AbortSignal): Promise<Answer> {
+  const { generated, quantisation } = await prepared(path, flags, signal);
+  const { board, stackBytes, samples } = await boardRun(generated, flags);
+  const budget = await linkBudget(generated, flags.target, { stackBytes, signal });
+  const found = await measure(generated, { board, inputs: samples, stackBytes, signal, perLayer: true });
+  const { report } = generated;
+  const [instructions = 0] = found.instructions.toSorted((a, b) => b - a);
+  const { outputs: _, layers, ...measured } = found;
+  const data = { report, quantisation, ...measured, layers, perMac: perMac(instructions, report.macs), budget };
+  const summary = facts([
+    ['board', boards[board].title],
+    ['instructions', instructions],
+    ['multiply-accumulates', report.macs],
+    ['instructions per MAC', perMac(instructions, report.macs)],
+    ['stack', `${found.stackBytes} B`],
+    [
+      'RAM',
+      `${report.arenaBytes} B arena (lower bound ${report.boundBytes}), ${report.stateBytes} B state, ${report.inputBytes} B in, ${report.outputBytes} B out`,
+    ],
+    ['flash', `${found.flash.code} B code, ${found.flash.constants} B constants`],
+  ]);
+  const text = [
+    layerTable(generated, layers ?? []),
+    ...quantisationText(quantisation),
+    '',
+    summary,
+    '',
+    budgetText(budget),
+  ];
+  return { data, text: text.join('\n') };
+}
+
+async function runOnBoard(path: string, flags: BoardFlags, signal: AbortSignal): Promise<Answer> {
+  const { given, model, generated, quantisation } = await prepared(path, flags, signal);
+  const { board, stackBytes, samples } = await boardRun(generated, flags);
+  const found = await measure(generated, { board, inputs: samples, stackBytes, signal });
+  const references = [
+    ['ONNX Runtime', given] as const,
+    ...(quantisation ? [['ONNX Runtime, int8', model] as const] : []),
+  ];
+  const differences: Record<string, number> = {};
+  // What is kept from call to call ONNX Runtime is not told: it would answer another question.
+  if (generated.face.states.length === 0)
+    for (const [name, reference] of references)
+      differences[name] = await differenceFrom(reference, samples, found, generated.face.inputs);
+  const { instructions, outputs } = found;
+  const plain = outputs.map((call) =>
+    Object.fromEntries(Object.entries(call).map(([name, values]) => [name, Array.from(values, Number)])),
+  );
+  const lines = plain.flatMap((call, i) =>
+    Object.entries(call).map(
+      ([name, values]) => [`${plain.length > 1 ? `${i + 1} ` : ''}${name}`, shown(values)] as const,
+    ),
+  );
+  const told = Object.entries(differences).map(([name, worst]) => [`largest difference from ${name}`, worst] as const);
+  const rest = [['board', boards[board].title], ['instructions', Math.max(...instructions)], ...told] as const;
+  return {
+    data: { board, outputs: plain, instructions, differences },
+    text: facts([...lines, ...rest]),
+  };
+}
+
+async function boardRun(
+  { face }: Generated,
+  flags: BoardFlags,
+): Promise<{ readonly board: BoardName; readonly stackBytes: number; readonly samples: readonly Sample[] }> {
+  const board = flags.board ?? targets[flags.target].board;
+  const stackBytes = Math.ceil(whole(flags.stack, '--stack', 1024) / 8) * 8;
+  const samples =
+    flags.input === undefined
+      ? randomSamples(face.inputs, whole(flags.calls, '--calls', 1), whole(flags.seed, '--seed', 0))
+      : await readSamples(flags.input, face.inputs);
+  return { board, stackBytes, samples };
+}
+
+function whole(text: string, where: string, least: number): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < least || number > 2 ** 24)
+    throw new SanderlingError('INVALID_ARGUMENT', `"${text}" is no whole number from ${least} to ${2 ** 24}`, {
+      where,
+    });
+  return number;
+}
+
+const feedsOf = (sample: Sample, ports: readonly InputPort[]): Feeds =>
+  Object.fromEntries(
+    ports.map(({ name, dtype, dims }) => [name, { dtype, dims, data: sample[name]! } as RunTensor] as const),
+  );
+
+/** The largest |board − reference| over all calls and outputs; NaN counts as equal to NaN. */
+async function differenceFrom(
+  model: Model,
+  samples: readonly Sample[],
+  { outputs }: Measurement,
+  ports: readonly InputPort[],
+): Promise<number> {
+  await using session = await openSession(model, { optimisation: 'basic' });
+  let worst = 0;
+  for (const [i, sample] of samples.entries()) {
+    const expected = await session.run(feedsOf(sample, ports));
+    for (const [name, values] of Object.entries(outputs[i]!))
+      for (const [j, value] of values.entries()) {
+        const want = Number(expected[name]!.data[j]);
+        if (Object.is(Number(value), want)) continue;
+        worst = Math.max(worst, Math.abs(Number(value) - want));
+      }
+  }
+  return worst;
+}
+
+const perMac = (instructions: number, macs: number): number | undefined =>
+  macs === 0 ? undefined : Number((instructions / macs).toFixed(2));
+
+const shown = (values: readonly number[]): string =>
+  values
+    .slice(0, 12)
+    .map((value) => Number(value.toPrecision(7)))
+    .join(' ') + (values.length > 12 ? ` … (${values.length})` : '');
+
+function layerTable({ report }: Generated, costs: readonly LayerCost[]): string {
+  const found = new Map(costs.map(({ index, instructions }) => [index, instructions]));
+  const columns = [
+    { title: '#', of: (layer: (typeof report.layers)[number]) => layer.index },
+    { title: 'layer', of: (layer: (typeof report.layers)[number]) => layer.name.slice(0, 40) },
+    { title: 'operator', of: (layer: (typeof report.layers)[number]) => layer.operator },
+    { title: 'output', of: (layer: (typeof report.layers)[number]) => layer.output.join('×') || 'scalar' },
+    { title: 'MACs', of: (layer: (typeof report.layers)[number]) => layer.macs },
+    { title: 'instructions', of: (layer: (typeof report.layers)[number]) => found.get(layer.index) ?? 0 },
+    {
+      title: 'per MAC',
+      of: (layer: (typeof report.layers)[number]) => perMac(found.get(layer.index) ?? 0, layer.macs),
+    },
+    { title: 'constants', of: (layer: (typeof report.layers)[number]) => layer.constantBytes },
+    { title: 'live', of: (layer: (typeof report.layers)[number]) => layer.liveBytes },
+  ];
+  return table(report.layers, columns, 'the model has no layers');
+}
+
+function quantisationText(report: QuantisationReport | undefined): readonly string[] {
+  if (report === undefined) return [];
+  type Row = (typeof report.layers)[number];
+  const decibels = (value: number): string => (value === Infinity ? 'exact' : `${value.toFixed(1)} dB`);
+  const columns = [
+    { title: 'quantised layer', of: (row: Row) => row.name || row.value },
+    { title: 'operator', of: (row: Row) => row.operator },
+    { title: 'alone', of: (row: Row) => decibels(row.aloneDecibels) },
+    { title: 'together', of: (row: Row) => decibels(row.cumulativeDecibels) },
+    { title: 'stays', of: (row: Row) => (row.float ? 'float' : 'int8') },
+  ];
+  const error = `Error of the outputs by quantisation: ${(100 * report.relativeError).toFixed(2)} % of their size.`;
+  return ['', table(report.layers, columns, 'no layer can be quantised'), error];
+}
+
+function budgetText({ target, banks }: Budget): string {
+  type Row = (typeof banks)[number];
+  const columns = [
+    { title: targets[target].title, of: (row: Row) => row.bank },
+    { title: 'used', of: (row: Row) => row.used },
+    { title: 'of', of: (row: Row) => row.bytes },
+    { title: 'share', of: (row: Row) => `${((100 * row.used) / row.bytes).toFixed(1)} %` },
+    { title: 'holds', of: (row: Row) => row.holds },
+  ];
+  return table(banks, columns, 'no memory');
+}
