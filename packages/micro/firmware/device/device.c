@@ -13,7 +13,9 @@
 #include "slots.h"
 
 /* The board restarts when a turn, or a model, takes longer. */
+#ifndef WATCHDOG_MS
 #define WATCHDOG_MS 8000u
+#endif
 #define TURN_MS 20u
 #define EVENT_REST_BYTES 76u
 

@@ -7,6 +7,7 @@
 #include "device.h"
 #include "handshake.h"
 #include "outbox.h"
+#include "slots.h"
 #include "state.h"
 
 /* Tests on the host make these waits shorter. */
@@ -102,6 +103,7 @@ static void take_request(const frame *f, uint32_t bytes)
     session.answer_type = (uint8_t)(f->type | FRAME_ANSWER);
     session.answer_bytes = request_do(f->type, f->payload, bytes, session.key, session.answer);
     send_answer(f->seq);
+    slots_settle();
     if (f->type == TYPE_RESUME && session.answer[0] == 0u) {
         session.resumed = true;
         hello.due_ms = UINT64_MAX;

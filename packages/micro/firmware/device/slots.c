@@ -12,6 +12,8 @@
 #include "ports.h"
 
 static uint64_t probation_began;
+/* The record names another slot than the one that runs. */
+static bool switched;
 
 const uint8_t *slot_place(uint32_t slot) { return flash_sector(slot == 0u ? FLASH_SLOT_A_SECTOR : FLASH_SLOT_B_SECTOR); }
 
@@ -143,9 +145,22 @@ device_status slot_activate(const slot_activation *wanted)
         return STATUS_FLASH_FAILED;
     }
     device_tell();
-    model_start(entry);
-    probation_began = board_milliseconds();
+    model_start(NULL);
+    switched = true;
     return STATUS_OK;
+}
+
+void slots_settle(void)
+{
+    const sanderling_entry *entry;
+    if (!switched) {
+        return;
+    }
+    switched = false;
+    if (sound_entry(state.active, &entry) == STATUS_OK) {
+        model_start(entry);
+        probation_began = board_milliseconds();
+    }
 }
 
 device_status slot_rollback(void)

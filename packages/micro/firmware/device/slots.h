@@ -38,6 +38,8 @@ device_status slot_end(uint32_t *position);
 /* `slot` may be NO_SLOT for the active one. */
 device_status slot_test(uint32_t slot, int32_t *vector, uint32_t *microseconds);
 device_status slot_activate(const slot_activation *activation);
+/* Starts what slot_activate() put in charge. Apart from it, so that the hub has its answer before the model gets a chance to fault. */
+void slots_settle(void);
 /* The hub wants the previous model back. */
 device_status slot_rollback(void);
 

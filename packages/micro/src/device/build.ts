@@ -59,7 +59,12 @@ async function buildHost(
   const folder = await mkdtemp(join(tmpdir(), 'device-'));
   const host = program === 'host_main.c' ? ['host_model.c'] : inMemory;
   const path = join(folder, 'device');
-  const folders = [deviceFolder, join(deviceFolder, 'host'), join(firmwareFolder, 'include'), join(firmwareFolder, 'board')];
+  const folders = [
+    deviceFolder,
+    join(deviceFolder, 'host'),
+    join(firmwareFolder, 'include'),
+    join(firmwareFolder, 'board'),
+  ];
   const checks = sanitize ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : [];
   const args = [
     ...strictFlags,

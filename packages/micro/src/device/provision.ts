@@ -14,7 +14,17 @@ export type DeviceIdentity =
 /** Sector and fields of the record; firmware/device/state.h. */
 const settingsSector = 2;
 const recordBytes = 512;
-const at = { revision: 4, device: 8, key: 72, token: 104, flags: 264, active: 265, previous: 266, updateSlot: 280, crc: 508 };
+const at = {
+  revision: 4,
+  device: 8,
+  key: 72,
+  token: 104,
+  flags: 264,
+  active: 265,
+  previous: 266,
+  updateSlot: 280,
+  crc: 508,
+};
 const flags = { key: 1, token: 2 };
 const none = 255;
 
@@ -40,7 +50,10 @@ function settingsRecord(identity: DeviceIdentity): Buffer {
   } else {
     const { device, key } = identity;
     if (!/^[a-z0-9_]{1,64}$/.test(device) || key.length !== 32)
-      throw new SanderlingError('INVALID_ARGUMENT', 'a device has an id of at most 64 characters and a key of 32 bytes');
+      throw new SanderlingError(
+        'INVALID_ARGUMENT',
+        'a device has an id of at most 64 characters and a key of 32 bytes',
+      );
     record.write(device, at.device, 'latin1');
     record.set(key, at.key);
     record.writeUInt8(flags.key, at.flags);

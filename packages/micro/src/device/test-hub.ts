@@ -24,17 +24,19 @@ export class TestHub implements AsyncDisposable {
   /** Makes the next stores fail. */
   failStores = 0;
   readonly #server: Server;
-  readonly #options: TestHubOptions;
   readonly #waiting = new Set<() => void>();
   #session: LinkSession | undefined;
 
   private constructor(server: Server, options: TestHubOptions) {
     this.#server = server;
-    this.#options = options;
     server.on('connection', (socket) => {
       socket.setNoDelay(true);
       void this.#session?.close();
-      this.#session = new LinkSession(options.wrap?.(socket) ?? socket, this.#desk(), options.link).start();
+      const session = new LinkSession(options.wrap?.(socket) ?? socket, this.#desk(), options.link).start();
+      this.#session = session;
+      void session.ended.then(() => {
+        if (this.#session === session) this.#session = undefined;
+      });
       for (const wake of this.#waiting) wake();
       this.#waiting.clear();
     });
@@ -51,16 +53,10 @@ export class TestHub implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** The newest connection's session. */
+  /** The newest connection's session, while it lasts. */
   async session(): Promise<LinkSession> {
-    for (;;) {
-      const session = this.#session;
-      if (session !== undefined && (await Promise.race([session.ended.then(() => true), false])) === false) return session;
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-        if (this.#session !== session) resolve();
-      });
-    }
+    while (this.#session === undefined) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    return this.#session;
   }
 
   /** Does something with a session, again with the next one when the stream breaks. @throws what is not a broken link. */
