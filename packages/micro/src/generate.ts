@@ -12,6 +12,8 @@ export interface Generated {
   readonly files: Readonly<Record<string, string>>;
   readonly face: CInterface;
   readonly report: Report;
+  /** With `weights: 'blob'`: what the code takes as `weights`, checked by NAME_weights_check. */
+  readonly blob?: Uint8Array;
 }
 
 /**
@@ -21,6 +23,7 @@ export interface Generated {
 export async function generateC(model: Model, options: GenerateOptions = {}): Promise<Generated> {
   const program = await lower(model, options);
   const plan = planMemory(program);
-  const written = writeFiles(program, plan, options.selfTest);
-  return Object.freeze({ files: written.files, face: written.face, report: reportOf(program, plan, written) });
+  const written = writeFiles(program, plan, options);
+  const { files, face, blob } = written;
+  return Object.freeze({ files, face, report: reportOf(program, plan, written), ...(blob ? { blob } : {}) });
 }

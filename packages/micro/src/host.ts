@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SanderlingError } from '@sanderling/kit';
+import { newId, SanderlingError } from '@sanderling/kit';
 import { dataTypes, type TensorArray } from '@sanderling/onnx';
 import { elementTypes } from './ir.ts';
 import type { CInterface, Port } from './emit/interface.ts';
@@ -48,15 +48,16 @@ export class HostProgram implements AsyncDisposable {
   }
 
   /**
-   * Runs calls one after another in a fresh process: state is reset at the beginning and lives from call to call.
+   * Runs calls one after another in a fresh process: state is reset at the beginning and lives from call to call. `blob`: weights other than the model's own,
+   * which must be for its code.
    * @throws INVALID_ARGUMENT for inputs that do not fit; INTERNAL when the program crashes or a sanitizer finds something (its words in `details`).
    */
-  async run(calls: readonly Elements[], model = 0): Promise<readonly Elements[]> {
+  async run(calls: readonly Elements[], model = 0, blob?: Uint8Array): Promise<readonly Elements[]> {
     const { face } = this.#models[model]!;
     const fed = Buffer.concat(
       calls.flatMap((call) => [Buffer.from('R'), ...face.inputs.map((port) => bytesFor(port, call))]),
     );
-    const out = await this.#start(model, fed);
+    const out = await this.#start(model, fed, blob);
     const perCall = face.outputs.reduce((sum, port) => sum + sizeOf(port), 0);
     if (out.length !== perCall * calls.length)
       throw new SanderlingError(
@@ -67,12 +68,25 @@ export class HostProgram implements AsyncDisposable {
   }
 
   /** Runs the built-in self-test: 0 if all is well, else the number of the first vector that fails. */
-  async selfTest(model = 0): Promise<number> {
-    return (await this.#start(model, Buffer.from('S'))).readInt32LE(0);
+  async selfTest(model = 0, blob?: Uint8Array): Promise<number> {
+    return (await this.#start(model, Buffer.from('S'), blob)).readInt32LE(0);
   }
 
-  #start(model: number, input: Buffer): Promise<Buffer> {
-    return execute(join(this.#folder, 'program'), [String(model)], { timeout: this.#timeout, input });
+  /** What NAME_weights_check says of a blob: 0 if it is for this model's code. */
+  async checkWeights(blob: Uint8Array, model = 0): Promise<number> {
+    return (await this.#start(model, Buffer.from('W'), blob)).readInt32LE(0);
+  }
+
+  async #start(model: number, input: Buffer, blob = this.#models[model]!.blob): Promise<Buffer> {
+    if (blob === undefined)
+      return execute(join(this.#folder, 'program'), [String(model)], { timeout: this.#timeout, input });
+    const file = join(this.#folder, `${newId('blob')}.bin`);
+    await writeFile(file, blob);
+    try {
+      return await execute(join(this.#folder, 'program'), [String(model), file], { timeout: this.#timeout, input });
+    } finally {
+      await rm(file, { force: true });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,10 +127,17 @@ function harness(faces: readonly CInterface[]): string {
     '#include <stdio.h>',
     '#include <stdlib.h>',
     ...units,
+    ...weightsRoom(faces),
     ...faces.flatMap(server),
     'int main(int argc, char **argv)',
     '{',
-    '    if (argc != 2) { return 2; }',
+    '    if (argc != 2 && argc != 3) { return 2; }',
+    '    if (argc == 3) {',
+    '        FILE *const file = fopen(argv[2], "rb");',
+    '        if (file == NULL) { return 2; }',
+    '        if (weights != NULL) { weights_bytes = (uint32_t)fread(weights, 1, room, file); }',
+    '        if (fclose(file) != 0) { return 2; }',
+    '    }',
     ...cases,
     '    return 2;',
     '}',
@@ -124,10 +145,30 @@ function harness(faces: readonly CInterface[]): string {
   ].join('\n');
 }
 
+/** Memory for the blob of any of the models, and a little more to see what is too long. */
+function weightsRoom(faces: readonly CInterface[]): readonly string[] {
+  const sizes = faces.filter((face) => face.weights).map(({ prefix }) => `${prefix.toUpperCase()}_WEIGHTS_BYTES`);
+  if (sizes.length === 0)
+    return ['enum { room = 0 };', 'static uint8_t *const weights = NULL;', 'static uint32_t weights_bytes;'];
+  return [
+    'static union {',
+    ...sizes.map((size, i) => `    uint8_t bytes_${i}[${size} + 64];`),
+    '    uint64_t align;',
+    '} weights_room;',
+    'enum { room = sizeof weights_room };',
+    'static uint8_t *const weights = weights_room.bytes_0;',
+    'static uint32_t weights_bytes;',
+  ];
+}
+
 function server(face: CInterface, index: number): readonly string[] {
   const { prefix, inputs, outputs, states, arenaBytes, selfTest } = face;
   const local = (port: Port): string => `${port.c}_${index}`;
-  const places = [...(states.length > 0 ? [`&state_${index}`] : []), ...(arenaBytes > 0 ? [`&arena_${index}`] : [])];
+  const places = [
+    ...(states.length > 0 ? [`&state_${index}`] : []),
+    ...(arenaBytes > 0 ? [`&arena_${index}`] : []),
+    ...(face.weights ? ['weights'] : []),
+  ];
   const ports = [...inputs, ...outputs];
   const call = [...places, ...ports.map(local)].join(', ');
   const room = outputs.length > 0 ? [`&room_${index}`] : [];
@@ -138,8 +179,18 @@ function server(face: CInterface, index: number): readonly string[] {
     ...(selfTest && outputs.length > 0 ? [`static ${prefix}_self_test_room room_${index};`] : []),
     `static int serve_${index}(void)`,
     '{',
-    ...(states.length > 0 ? [`    ${prefix}_reset(&state_${index});`] : []),
+    ...(states.length > 0 ? [`    ${prefix}_reset(&state_${index}${face.resetWeights ? ', weights' : ''});`] : []),
     '    for (int command = getchar(); command != EOF; command = getchar()) {',
+    ...(face.weights
+      ? [
+          `        if (command == 'W') {`,
+          `            const int32_t answer = ${prefix}_weights_check(weights, weights_bytes);`,
+          '            if (fwrite(&answer, sizeof answer, 1, stdout) != 1) { return 3; }',
+          '            continue;',
+          '        }',
+          `        if (${prefix}_weights_check(weights, weights_bytes) != 0) { return 4; }`,
+        ]
+      : []),
     ...(selfTest
       ? [
           `        if (command == 'S') {`,

@@ -44,6 +44,13 @@ export interface GenerateOptions {
   readonly carry?: readonly string[] | true;
   /** A self-test in the code. @default none */
   readonly selfTest?: SelfTestOptions;
+  /**
+   * Where constants lie. 'const': in the C file. 'blob': in `Generated.blob`, which the code takes at run time, so that a new model of the same structure needs no
+   * new code: what is not an array (sizes, zero points, factors of activations) is structure. @default 'const'
+   */
+  readonly weights?: 'const' | 'blob';
+  /** Constants of fewer bytes than this stay in the C file, as part of the structure. @default 0 */
+  readonly blobFrom?: number;
   /** Largest constants, working memory, and any one tensor, in bytes each. @default 64 MiB */
   readonly maxBytes?: number;
 }
@@ -56,14 +63,18 @@ export type SettledOptions = Required<Omit<GenerateOptions, 'selfTest'>> & Pick<
 
 /** Fills in defaults. @throws INVALID_ARGUMENT naming the option. */
 export function settled(options: GenerateOptions): SettledOptions {
-  const { name = 'model', batch = 1, sizes = {}, maxBytes = 64 * 2 ** 20 } = options;
+  const { name = 'model', batch = 1, sizes = {}, maxBytes = 64 * 2 ** 20, weights = 'const', blobFrom = 0 } = options;
   if (!/^[A-Za-z][A-Za-z0-9_]{0,30}$/.test(name))
     wrong('name', `"${name}" is no C identifier of at most 31 characters`);
   for (const [where, size] of Object.entries({ batch, maxBytes, ...sizes }))
     if (!Number.isSafeInteger(size) || size < 1) wrong(where, `${size} is no positive integer`);
+  if (weights !== 'const' && weights !== 'blob') wrong('weights', `"${String(weights)}" is neither const nor blob`);
+  if (!(blobFrom >= 0)) wrong('blobFrom', `${blobFrom} is no number of bytes`);
   return {
     name,
     batch,
+    weights,
+    blobFrom,
     sizes,
     maxBytes: Math.min(maxBytes, 2 ** 30),
     bind: options.bind ?? new Map(),

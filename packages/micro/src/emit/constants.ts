@@ -1,13 +1,18 @@
 // Constant arrays of the generated file: given names, written once however many layers use them.
-import { typedData, toNumbers, type Tensor } from '@sanderling/onnx';
+import { tensorOf, typedData, toNumbers, type Tensor } from '@sanderling/onnx';
 import { elementTypes, type ElementType, type Value } from '../ir.ts';
 import { Identifiers, identifier, literal, type Lines } from './c-text.ts';
+
+/** The blob begins with a header of this many bytes. */
+export const blobHeaderBytes = 64;
 
 interface ConstantArray {
   readonly name: string;
   readonly dtype: ElementType;
   readonly elements: ArrayLike<number | bigint>;
   readonly aligned?: boolean;
+  /** Where it lies in the blob; undefined in the code. */
+  readonly offset: number | undefined;
 }
 
 /** Elements as they are: bigints for 64-bit integers, else numbers. */
@@ -15,15 +20,21 @@ export function elementsOf(tensor: Tensor): ArrayLike<number | bigint> {
   return tensor.dtype === 'int64' || tensor.dtype === 'uint64' ? typedData(tensor) : toNumbers(tensor);
 }
 
-/** Collects arrays. */
+/** Every array in the blob starts at a multiple of this from the blob's start, which is a multiple of it too. */
+export const blobAlignment = 8;
+
+/** Collects arrays. `blobFrom`: arrays of at least so many bytes lie in the blob; undefined for no blob. */
 export class Constants {
   readonly #prefix: string;
+  readonly #blobFrom: number | undefined;
+  #blobEnd = blobHeaderBytes;
   readonly #names = new Identifiers();
   readonly #arrays: ConstantArray[] = [];
   readonly #byValue = new Map<Value, ConstantArray>();
 
-  constructor(prefix: string) {
+  constructor(prefix: string, blobFrom?: number) {
     this.#prefix = prefix;
+    this.#blobFrom = blobFrom;
   }
 
   /** The array of a constant value. */
@@ -41,9 +52,37 @@ export class Constants {
   }
 
   #add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): ConstantArray {
-    const added = { name: this.#names.fresh(`${this.#prefix}_data_${stem}`), dtype, elements, aligned };
+    const bytes = elements.length * elementTypes[dtype].bytes;
+    const inBlob = this.#blobFrom !== undefined && bytes >= this.#blobFrom;
+    const offset = inBlob ? this.#blobEnd : undefined;
+    if (inBlob) this.#blobEnd += Math.ceil(bytes / blobAlignment) * blobAlignment;
+    const added = { name: this.#names.fresh(`${this.#prefix}_data_${stem}`), dtype, elements, aligned, offset };
     this.#arrays.push(added);
     return added;
+  }
+
+  /** Whether an array lies in the blob, so that code must be handed a pointer to it. */
+  inBlob(name: string): boolean {
+    return this.#arrays.some((array) => array.name === name && array.offset !== undefined);
+  }
+
+  /** C that points at an array where the state, the arena and the blob (as `weights`) are at hand. */
+  pointer(name: string): string {
+    const { offset, dtype } = this.#arrays.find((array) => array.name === name)!;
+    return offset === undefined
+      ? name
+      : `((const ${elementTypes[dtype].c} *)(const void *)((const uint8_t *)weights + ${offset}))`;
+  }
+
+  /** All bytes of the blob; its header is left to be filled in. */
+  blob(): Uint8Array {
+    const bytes = new Uint8Array(this.#blobEnd);
+    for (const { dtype, elements, offset } of this.#arrays) {
+      if (offset === undefined) continue;
+      const typed = tensorOf(dtype === 'bool' ? 'uint8' : dtype, [elements.length], elements as ArrayLike<number>);
+      bytes.set(typed.data, offset);
+    }
+    return bytes;
   }
 
   /** Bytes of one array. */
@@ -57,8 +96,9 @@ export class Constants {
   }
 
   text(): Lines {
-    const aligned = this.#arrays.some((array) => array.aligned);
-    return [...(aligned ? alignmentText : []), ...this.#arrays.flatMap(arrayText)];
+    const here = this.#arrays.filter(({ offset }) => offset === undefined);
+    const aligned = here.some((array) => array.aligned);
+    return [...(aligned ? alignmentText : []), ...here.flatMap(arrayText)];
   }
 }
 
@@ -73,7 +113,7 @@ const alignmentText: Lines = [
 ];
 
 /** `static const float name[4] = { … };` in lines of readable width. */
-export function arrayText({ name, dtype, elements, aligned }: ConstantArray): Lines {
+export function arrayText({ name, dtype, elements, aligned }: Omit<ConstantArray, 'offset'>): Lines {
   const lines: string[] = [
     `${aligned ? 'SANDERLING_ALIGNED ' : ''}static const ${elementTypes[dtype].c} ${name}[${elements.length}] = {`,
   ];

@@ -22,9 +22,19 @@ export interface CInterface {
   /** Bytes of the arena; the arena parameter exists if there are any. */
   readonly arenaBytes: number;
   readonly selfTest: boolean;
+  /** Whether the constants come from a blob: the parameter `weights` after state and arena. */
+  readonly weights: boolean;
+  /** Whether NAME_reset takes them too, because a state does not begin with zeros. */
+  readonly resetWeights: boolean;
 }
 
-export function interfaceOf(program: Program, plan: MemoryPlan, selfTest: boolean): CInterface {
+/** What of the options the interface depends on. */
+export interface FaceOptions {
+  readonly selfTest: boolean;
+  readonly weights: boolean;
+}
+
+export function interfaceOf(program: Program, plan: MemoryPlan, { selfTest, weights }: FaceOptions): CInterface {
   const names = new Identifiers();
   const port = (prefix: string, name: string, value: Value): Port => ({
     name,
@@ -40,6 +50,8 @@ export function interfaceOf(program: Program, plan: MemoryPlan, selfTest: boolea
     states: program.states.map(({ input }) => port('s', input.name, input)),
     arenaBytes: plan.arenaBytes,
     selfTest,
+    weights,
+    resetWeights: weights && program.states.some(({ initial }) => initial !== undefined),
   };
 }
 
@@ -47,11 +59,21 @@ export function interfaceOf(program: Program, plan: MemoryPlan, selfTest: boolea
 const parameter = ({ c, dtype, count }: Port, constant: boolean): string =>
   `${constant ? 'const ' : ''}${elementTypes[dtype].c} ${c}[${count}]`;
 
-/** The parameters that all functions share: state and arena, if there are any. */
-export function placesOf({ prefix, states, arenaBytes }: CInterface): Lines {
+/** The parameters that all functions share: state, arena and weights, if there are any. */
+function placesOf({ prefix, states, arenaBytes, weights }: CInterface): Lines {
   return [
     ...(states.length > 0 ? [`${prefix}_state *state`] : []),
     ...(arenaBytes > 0 ? [`${prefix}_arena *arena`] : []),
+    ...(weights ? ['const void *weights'] : []),
+  ];
+}
+
+/** The arguments for these parameters, in a function that has them. */
+export function placeNames({ states, arenaBytes, weights }: CInterface): Lines {
+  return [
+    ...(states.length > 0 ? ['state'] : []),
+    ...(arenaBytes > 0 ? ['arena'] : []),
+    ...(weights ? ['weights'] : []),
   ];
 }
 
@@ -66,8 +88,8 @@ export function runSignature(face: CInterface): string {
   return `void ${signature(`${face.prefix}_run`, [...placesOf(face), ...ports])}`;
 }
 
-export function resetSignature({ prefix }: CInterface): string {
-  return `void ${prefix}_reset(${prefix}_state *state)`;
+export function resetSignature({ prefix, resetWeights }: CInterface): string {
+  return `void ${prefix}_reset(${prefix}_state *state${resetWeights ? ', const void *weights' : ''})`;
 }
 
 export function selfTestSignature(face: CInterface): string {
@@ -114,7 +136,7 @@ function types(face: CInterface): Lines {
 }
 
 /** The header file. */
-export function headerText(face: CInterface, about: Lines): Lines {
+export function headerText(face: CInterface, about: Lines, weights: Lines): Lines {
   const guard = `${face.prefix.toUpperCase()}_H`;
   const describe = (what: string, ports: readonly Port[]): Lines =>
     ports
@@ -137,6 +159,7 @@ export function headerText(face: CInterface, about: Lines): Lines {
     ...new Set(counts),
     '',
     ...types(face),
+    ...weights,
     ...(face.states.length > 0 ? ['/* Puts the state back to its beginning. */', `${resetSignature(face)};`, ''] : []),
     '/*',
     ' * Runs the model once. Outputs must not overlap inputs.',

@@ -9,7 +9,8 @@ import type { HelperName } from './c-helpers.ts';
 /** What a parameter of a layer's function stands for. */
 export type Argument =
   | { readonly kind: 'value'; readonly value: Value; readonly written: boolean }
-  | { readonly kind: 'scratch'; readonly dtype: ElementType };
+  | { readonly kind: 'scratch'; readonly dtype: ElementType }
+  | { readonly kind: 'constant'; readonly name: string; readonly dtype: ElementType };
 
 /** A layer as C: the function's name and text, what it is called with, and the constants that it reads. */
 export interface LayerCode {
@@ -40,14 +41,10 @@ class LayerDesk implements Desk {
 
   input(index: number): string {
     const value = this.layer.inputs[index]!;
-    if (value.role === 'constant') {
-      const name = this.#sheet.constants.of(value);
-      this.read.add(name);
-      return name;
-    }
     const names = layerRules[this.layer.operator]!.inputs;
     const name =
       index < names.length && this.layer.inputs.length <= names.length ? names[index]! : `${names.at(-1)}${index}`;
+    if (value.role === 'constant') return this.#constant(this.#sheet.constants.of(value), name, value.dtype);
     this.parameters.set(name, { kind: 'value', value, written: false });
     return name;
   }
@@ -60,8 +57,21 @@ class LayerDesk implements Desk {
 
   constant(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): string {
     const name = this.#sheet.constants.add(`${this.layer.index}_${stem}`, dtype, elements, aligned);
+    return this.#constant(name, stem, dtype);
+  }
+
+  /** An array in the code is called by its name; one in the blob is a parameter. */
+  #constant(name: string, stem: string, dtype: ElementType): string {
     this.read.add(name);
-    return name;
+    if (!this.#sheet.constants.inBlob(name)) return name;
+    const wanted = `data_${identifier(stem)}`;
+    for (let i = 1; ; i += 1) {
+      const parameter = i === 1 ? wanted : `${wanted}_${i}`;
+      const known = this.parameters.get(parameter);
+      if (known && !(known.kind === 'constant' && known.name === name)) continue;
+      this.parameters.set(parameter, { kind: 'constant', name, dtype });
+      return parameter;
+    }
   }
 
   scratch(): string {
@@ -102,7 +112,16 @@ export function headline(layer: Layer): string {
 }
 
 /** Inputs, outputs, scratch: the order of parameters. */
-const rank = (argument: Argument): number => (argument.kind === 'scratch' ? 2 : argument.written ? 1 : 0);
+const rank = (argument: Argument): number =>
+  argument.kind === 'scratch' ? 2 : argument.kind === 'value' && argument.written ? 1 : 0;
+
+/** A local table that points at a parameter cannot be static. */
+function localised(line: string, parameters: readonly string[]): string {
+  if (!/^\s*static const /.test(line)) return line;
+  return parameters.some((name) => new RegExp(`\\b${name}\\b`).test(line))
+    ? line.replace('static const ', 'const ')
+    : line;
+}
 
 /** Writes the function of a layer. */
 export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
@@ -111,10 +130,11 @@ export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
   const name = `${sheet.prefix}_layer_${layer.index}_${identifier(layer.operator).toLowerCase()}`;
   const sorted = [...desk.parameters].sort(([, a], [, b]) => rank(a) - rank(b));
   const parameters = sorted.map(([parameter, argument]) => {
-    const [dtype, constant] =
-      argument.kind === 'scratch' ? [argument.dtype, false] : [argument.value.dtype, !argument.written];
+    const dtype = argument.kind === 'value' ? argument.value.dtype : argument.dtype;
+    const constant = argument.kind === 'constant' || (argument.kind === 'value' && !argument.written);
     return `${constant ? 'const ' : ''}${elementTypes[dtype].c} *${parameter}`;
   });
+  const handed = sorted.flatMap(([parameter, { kind }]) => (kind === 'constant' ? [parameter] : []));
   return {
     layer,
     name,
@@ -124,7 +144,7 @@ export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
       `/* ${headline(layer)} */`,
       `static void ${name}(${parameters.join(', ')})`,
       '{',
-      ...indented(body),
+      ...indented(body.map((line) => localised(line, handed))),
       '}',
       '',
     ],

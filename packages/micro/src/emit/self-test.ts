@@ -1,10 +1,10 @@
 // The self-test that a device runs at boot and after an update: vectors and expected outputs as constants, compared on the spot.
 import { SanderlingError } from '@sanderling/kit';
-import { elementTypes } from '../ir.ts';
+import { elementTypes, type ElementType } from '../ir.ts';
 import type { Elements, SelfTestOptions } from '../options.ts';
 import { block, indented, literal, loop, type Lines } from './c-text.ts';
 import type { Constants } from './constants.ts';
-import { selfTestSignature, type CInterface, type Port } from './interface.ts';
+import { placeNames, selfTestSignature, type CInterface, type Port } from './interface.ts';
 
 /** The largest number of vectors. */
 const mostVectors = 64;
@@ -15,20 +15,20 @@ export function selfTestText(face: CInterface, options: SelfTestOptions, constan
   if (vectors.length === 0 || vectors.length > mostVectors)
     wrong('vectors', `${vectors.length} self-test vectors were given; 1 to ${mostVectors} are possible`);
   if (!(absolute >= 0 && relative >= 0)) wrong('absolute', 'tolerances are not negative numbers');
-  const places = [...(face.states.length > 0 ? ['state'] : []), ...(face.arenaBytes > 0 ? ['arena'] : [])];
+  const places = placeNames(face);
+  const add = (stem: string, dtype: ElementType, values: ArrayLike<number | bigint>): string =>
+    constants.pointer(constants.add(stem, dtype, values));
   const steps = vectors.flatMap(({ inputs, outputs }, index): Lines => {
-    const given = face.inputs.map((port) =>
-      constants.add(`test_${index}_${port.c}`, port.dtype, elements(port, inputs, index)),
-    );
+    const given = face.inputs.map((port) => add(`test_${index}_${port.c}`, port.dtype, elements(port, inputs, index)));
     const call = [...places, ...given, ...face.outputs.map(({ c }) => `room->${c}`)].join(', ');
     const checks = face.outputs.flatMap((port): Lines => {
-      const expected = constants.add(`test_${index}_${port.c}`, port.dtype, elements(port, outputs, index));
+      const expected = add(`test_${index}_${port.c}`, port.dtype, elements(port, outputs, index));
       const differs = difference(port, expected, { absolute, relative });
       return loop('i', port.count, block(`if (${differs})`, [`return ${index + 1};`]));
     });
     return [`${face.prefix}_run(${call});`, ...checks];
   });
-  const reset = face.states.length > 0 ? [`${face.prefix}_reset(state);`] : [];
+  const reset = face.states.length > 0 ? [`${face.prefix}_reset(state${face.resetWeights ? ', weights' : ''});`] : [];
   return [selfTestSignature(face), '{', ...indented([...reset, ...steps, ...reset, 'return 0;']), '}', ''];
 }
 
