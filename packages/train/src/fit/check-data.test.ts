@@ -39,6 +39,7 @@ describe('data', () => {
     ['a label beyond the classes', { data: { ...base.data, target: labels(0, 1, 3, 0) } }, 'INVALID_DATA', 'target'],
     ['a negative label', { data: { ...base.data, target: labels(0, 1, -1, 0) } }, 'INVALID_DATA', 'target'],
     ['one class only', { data: { ...base.data, target: labels(1, 1, 1, 1) } }, 'INVALID_DATA', 'target'],
+    ['one class only among the samples to learn from', { train: Int32Array.of(0, 3) }, 'INVALID_DATA', 'target'],
     ['fewer labels than samples', { data: { ...base.data, target: labels(0, 1, 2) } }, 'INVALID_DATA', 'target'],
     ['a missing column', { data: { target: labels(0, 1, 2, 0) } }, 'INVALID_DATA', 'x'],
     ['an index beyond the rows', { train: Int32Array.of(0, 4) }, 'INVALID_DATA', 'train'],
@@ -52,6 +53,18 @@ describe('data', () => {
     ],
   ] as const)('%s', async (_, wrong, code, where) => {
     await expect(fit({ ...base, ...wrong })).rejects.toMatchObject({ code, where });
+  });
+
+  test('a part of sharded data may be of one class, but not of a class that does not exist', async () => {
+    const part = (label: number) => ({
+      data: { ...base.data, target: labels(label, label, label, label) },
+      train: base.train,
+    });
+    await expect(fit({ ...base, shards: () => [part(0), part(2)] })).resolves.toMatchObject({ stopped: 'epochs' });
+    await expect(fit({ ...base, shards: () => [part(0), part(3)] })).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      where: 'target',
+    });
   });
 
   test('a target of another shape than the prediction is not silently broadcast', async () => {

@@ -28,7 +28,7 @@ export function checkData(plan: TrainingPlan, data: Data): void {
   if (plan.loss.ofClasses === true) checkLabels(plan, data[targetName]);
 }
 
-/** Labels must be classes that the network knows, and more than one of them must occur. */
+/** Labels must be classes that the network knows. */
 function checkLabels({ network, prediction }: TrainingPlan, target: RunTensor | undefined): void {
   if (target === undefined || !(target.data instanceof BigInt64Array)) return;
   const output =
@@ -43,12 +43,19 @@ function checkLabels({ network, prediction }: TrainingPlan, target: RunTensor | 
       { where: targetName },
     );
   }
-  const [first] = target.data;
-  if (target.data.every((label) => label === first)) {
-    throw new SanderlingError('INVALID_DATA', `all labels are ${first}: there is nothing to tell apart`, {
-      where: targetName,
-    });
-  }
+}
+
+/** @throws INVALID_DATA when the samples to learn from are all of one class. */
+export function checkClasses(plan: TrainingPlan, data: Data, train: Int32Array): void {
+  const labels = plan.loss.ofClasses === true ? data[targetName]?.data : undefined;
+  if (!(labels instanceof BigInt64Array) || labels.length === 0) return;
+  const each = labels.length / (data[targetName]?.dims[0] ?? 1);
+  const of = (row: number) => labels.subarray(row * each, (row + 1) * each);
+  const [first] = of(train[0] ?? 0);
+  if (train.some((row) => of(row).some((label) => label !== first))) return;
+  throw new SanderlingError('INVALID_DATA', `all labels are ${first}: there is nothing to tell apart`, {
+    where: targetName,
+  });
 }
 
 /** @throws INVALID_DATA when an entry of an index names no sample. */

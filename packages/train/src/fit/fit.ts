@@ -4,7 +4,7 @@ import type { Tensor } from '@sanderling/onnx';
 import type { TrainingPlan } from '../compile/plan.ts';
 import type { Schedule } from '../optimisers/schedules.ts';
 import { epochOrder } from './order.ts';
-import { checkData, checkIndex } from './check-data.ts';
+import { checkClasses, checkData, checkIndex } from './check-data.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { prunedState, type Pruning } from './pruning.ts';
 import type { ExecutionProvider } from './providers.ts';
@@ -96,6 +96,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   throwIfCancelled(options.signal);
   checkData(plan, data);
   checkIndex(plan, data, { index: train, where: 'train' });
+  if (options.shards === undefined) checkClasses(plan, data, train);
   if (validation !== undefined) checkIndex(plan, data, { index: validation, where: 'validation' });
   await using runtime = await TrainingRuntime.open({ plan, data, seed, threads, executionProviders });
   return await new Fitting(options, runtime).run();
