@@ -1,97 +1,14 @@
-import type { DetectorName, ResidualMonitorConfig } from '@sanderling/drift';
 import { createRandom } from '@sanderling/kit';
-import { readModel, type Model } from '@sanderling/onnx';
-import type { Preprocessing, Reading } from '@sanderling/series';
+import type { Reading } from '@sanderling/series';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generateC } from '../generate.ts';
 import { hasCompiler } from '../host.ts';
-import { generateForecasterC, type GeneratedForecaster } from './generate-forecaster.ts';
-import { linearModel, madeRelease, preprocessingOf, troubledReadings, type MadeRelease } from './made-forecasters.ts';
-import { referenceOutcomes, type Outcome } from './reference-forecaster.ts';
-import { answerFlags, hostForecasters, type Answer } from './run-forecasters.ts';
-
-const everything: Preprocessing['features'] = [
-  'value',
-  'difference',
-  'hour-sin',
-  'hour-cos',
-  'weekday-sin',
-  'weekday-cos',
-  'year-sin',
-  'year-cos',
-];
-
-interface Setting {
-  readonly preprocessing: Preprocessing;
-  readonly monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName };
-  readonly readingsPerCell?: number;
-  readonly fixture?: string;
-}
-
-/** Releases that differ in all that can differ. */
-const settings: readonly Setting[] = [
-  { preprocessing: preprocessingOf({}), monitor: {} },
-  {
-    preprocessing: preprocessingOf({ window: 24, horizon: 3, features: ['value', 'difference'] }),
-    monitor: { scoreWindow: 24 },
-    fixture: 'forecaster-gru.onnx',
-  },
-  {
-    preprocessing: preprocessingOf({ features: everything, maxInterpolateSteps: 3, offsetMs: 61_000, horizon: 5 }),
-    monitor: { detector: 'adwin', scoreWindow: 20, confirm: 1 },
-  },
-  {
-    preprocessing: preprocessingOf({ window: 1, horizon: 1, features: ['value'], maxInterpolateSteps: 0 }),
-    monitor: { detector: 'kswin', scoreWindow: 12, alertAt: 0.6 },
-    readingsPerCell: 128,
-  },
-  {
-    preprocessing: preprocessingOf({ window: 3, horizon: 7, stepMs: 3_600_000, clampSigma: 1.5 }),
-    monitor: { detector: 'hddm-w', alertRatio: 1.2, scoreWindow: 30 },
-  },
-  {
-    preprocessing: preprocessingOf({ window: 5, horizon: 96, features: ['value', 'difference', 'weekday-cos'] }),
-    monitor: { detector: 'ddm', scoreWindow: 40 },
-    readingsPerCell: 32,
-  },
-];
+import { expectSame } from './expect-same.ts';
+import type { GeneratedForecaster } from './generate-forecaster.ts';
+import { generatedRelease, settings, troubledReadings, type MadeRelease } from './made-forecasters.ts';
+import { referenceOutcomes } from './reference-forecaster.ts';
+import { hostForecasters } from './run-forecasters.ts';
 
 const statusesSeen = new Set<string>();
-
-/** What an answer must say exactly. */
-function decisionsOf(want: Outcome): Pick<Answer, 'status' | 'flags' | 'forecastTime'> {
-  const flags =
-    (want.forecast.length > 0 ? answerFlags.forecast : 0) |
-    (want.residuals.length > 0 ? answerFlags.residual : 0) |
-    (want.verdict.alarm ? answerFlags.drift : 0) |
-    (want.alarm === 'raised' ? answerFlags.raised : 0) |
-    (want.alarm === 'over' ? answerFlags.ended : 0) |
-    (want.notFinite ? answerFlags.notFinite : 0);
-  return { status: want.status, flags, forecastTime: want.forecast.length > 0 ? want.from : 0 };
-}
-
-/** What it must say nearly. */
-const numbersOf = (want: Outcome): readonly number[] => [
-  want.residuals.at(-1) ?? 0,
-  want.verdict.score,
-  want.verdict.rollingError ?? -1,
-  ...want.forecast,
-];
-
-const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-4 + 1e-5 * Math.abs(b);
-
-/** Holds answers against what the parts of the predictor gave. */
-function expectSame(answers: readonly Answer[], outcomes: readonly Outcome[]): void {
-  expect(answers.map(({ status, flags, forecastTime }) => ({ status, flags, forecastTime }))).toEqual(
-    outcomes.map(decisionsOf),
-  );
-  const far = answers.flatMap(({ residual, driftScore, rollingError, forecast }, at) => {
-    const [got, want] = [[residual, driftScore, rollingError, ...forecast], numbersOf(outcomes[at]!)];
-    return got.length === want.length && got.every((x, i) => near(x, want[i]!)) ? [] : [{ at, got, want }];
-  });
-  expect(far).toEqual([]);
-  for (const { status } of outcomes) statusesSeen.add(status);
-}
 
 const compiler = await hasCompiler();
 if (!compiler) console.log('skipped: forecasters in C, there is no gcc here');
@@ -102,21 +19,10 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
   let host: Awaited<ReturnType<typeof hostForecasters>>;
 
   beforeAll(async () => {
-    for (const [i, { preprocessing, monitor, readingsPerCell, fixture }] of settings.entries()) {
-      const model: Model = fixture
-        ? await readModel(new URL(`../fixtures/${fixture}`, import.meta.url).pathname)
-        : linearModel(preprocessing, i);
-      const release = await madeRelease(model, preprocessing, monitor);
-      const code = await generateC(model, { name: `model${i}` });
-      releases.push(release);
-      generated.push(
-        generateForecasterC({
-          ...release,
-          model: code,
-          name: `release${i}`,
-          ...(readingsPerCell ? { readingsPerCell } : {}),
-        }),
-      );
+    for (const at of settings.keys()) {
+      const made = await generatedRelease(at);
+      releases.push(made.release);
+      generated.push(made.generated);
     }
     host = await hostForecasters(generated);
   });
@@ -133,6 +39,7 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
         const { tested, answers } = await host.run(i, readings);
         expect(tested).toBe(0);
         expectSame(answers, want);
+        for (const { status } of want) statusesSeen.add(status);
         alarms += want.filter(({ alarm }) => alarm === 'raised').length;
         ends += want.filter(({ alarm }) => alarm === 'over').length;
         forecasts += want.filter(({ forecast }) => forecast.length > 0).length;

@@ -1,10 +1,12 @@
 // For tests: small linear models, readings of a clock and a link that go wrong in every way, and releases made of both.
+import { fileURLToPath } from 'node:url';
 import { residualReference, type DetectorName, type ResidualMonitorConfig } from '@sanderling/drift';
 import { createRandom, type Random } from '@sanderling/kit';
-import { GraphBuilder, tensorOf, type Model } from '@sanderling/onnx';
+import { GraphBuilder, readModel, tensorOf, type Model } from '@sanderling/onnx';
 import { parsePreprocessing, type Preprocessing, type Reading } from '@sanderling/series';
+import { generateC } from '../generate.ts';
 import { referenceOutputs } from '../testing.ts';
-import type { ForecasterTest } from './generate-forecaster.ts';
+import { generateForecasterC, type ForecasterTest, type GeneratedForecaster } from './generate-forecaster.ts';
 import { referenceOutcomes } from './reference-forecaster.ts';
 
 const minute = 60_000;
@@ -29,7 +31,7 @@ export function preprocessingOf(given: Partial<Preprocessing>): Preprocessing {
 }
 
 /** A model that mostly says what it saw last. */
-export function linearModel({ window, features, horizon }: Preprocessing, seed: number): Model {
+function linearModel({ window, features, horizon }: Preprocessing, seed: number): Model {
   const random = createRandom(seed, 'linear-model');
   const rows = window * features.length;
   const last = (window - 1) * features.length;
@@ -115,7 +117,7 @@ export interface MadeRelease {
 }
 
 /** A release around a model: its monitor knows the residuals of steady readings. */
-export async function madeRelease(
+async function madeRelease(
   model: Model,
   preprocessing: Preprocessing,
   monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName },
@@ -135,4 +137,65 @@ export async function madeRelease(
     expected: [...(outputs[i]![model.graph.outputs[0]!.name] as Float32Array)],
   }));
   return { model, preprocessing, monitor: { ...monitor, reference }, selfTest: { cases, tolerance: 1e-4 } };
+}
+
+const everything: Preprocessing['features'] = [
+  'value',
+  'difference',
+  'hour-sin',
+  'hour-cos',
+  'weekday-sin',
+  'weekday-cos',
+  'year-sin',
+  'year-cos',
+];
+
+/** A release to be made. */
+interface Setting {
+  readonly preprocessing: Preprocessing;
+  readonly monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName };
+  readonly readingsPerCell?: number;
+  readonly fixture?: string;
+}
+
+/** Releases that differ in all that can differ. */
+export const settings: readonly Setting[] = [
+  { preprocessing: preprocessingOf({}), monitor: {} },
+  {
+    preprocessing: preprocessingOf({ window: 24, horizon: 3, features: ['value', 'difference'] }),
+    monitor: { scoreWindow: 24 },
+    fixture: 'forecaster-gru.onnx',
+  },
+  {
+    preprocessing: preprocessingOf({ features: everything, maxInterpolateSteps: 3, offsetMs: 61_000, horizon: 5 }),
+    monitor: { detector: 'adwin', scoreWindow: 20, confirm: 1 },
+  },
+  {
+    preprocessing: preprocessingOf({ window: 1, horizon: 1, features: ['value'], maxInterpolateSteps: 0 }),
+    monitor: { detector: 'kswin', scoreWindow: 12, alertAt: 0.6 },
+    readingsPerCell: 128,
+  },
+  {
+    preprocessing: preprocessingOf({ window: 3, horizon: 7, stepMs: 3_600_000, clampSigma: 1.5 }),
+    monitor: { detector: 'hddm-w', alertRatio: 1.2, scoreWindow: 30 },
+  },
+  {
+    preprocessing: preprocessingOf({ window: 5, horizon: 96, features: ['value', 'difference', 'weekday-cos'] }),
+    monitor: { detector: 'ddm', scoreWindow: 40 },
+    readingsPerCell: 32,
+  },
+];
+
+/** The release of a setting, and its C code under the name `release` and a number. */
+export async function generatedRelease(
+  at: number,
+): Promise<{ readonly release: MadeRelease; readonly generated: GeneratedForecaster }> {
+  const { preprocessing, monitor, readingsPerCell, fixture } = settings[at]!;
+  const model = fixture
+    ? await readModel(fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url)))
+    : linearModel(preprocessing, at);
+  const release = await madeRelease(model, preprocessing, monitor);
+  const code = await generateC(model, { name: `model${at}` });
+  const options = { name: `release${at}`, ...(readingsPerCell ? { readingsPerCell } : {}) };
+  return { release, generated: generateForecasterC({ ...release, model: code, ...options }) };
 }
