@@ -11,6 +11,7 @@ import { randomSamples, readSamples, valuesOf } from './micro-samples.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin', 'sanderling.js');
 const fixtures = join(import.meta.dirname, 'fixtures');
+const compiler = 'arm-none-eabi-gcc';
 const tools = await hasBoardTools();
 if (!tools)
   console.warn('skipped: micro bench and run, for want of qemu-system-arm, gcc-arm-none-eabi, libnewlib-arm-none-eabi');
@@ -67,8 +68,7 @@ test('compile writes C that compiles, and prints what each layer costs', async (
   expect([status, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(/\| dense \| Gemm \| 1×16 \| 768 \| 3136 \|/);
   expect(stdout).toContain(`Written: ${join('c', 'small_net.h')}, ${join('c', 'small_net.c')}`);
-  if (tools)
-    execFileSync('arm-none-eabi-gcc', ['-mcpu=cortex-m7', '-Wall', '-Werror', '-c', 'small_net.c'], { cwd: at('c') });
+  if (tools) execFileSync(compiler, ['-mcpu=cortex-m7', '-Wall', '-Werror', '-c', 'small_net.c'], { cwd: at('c') });
   const named = await micro(['compile', 'small-net.onnx', '--out', 'd', '--name', 'net', '--json']);
   const printed = JSON.parse(named.stdout) as { files: string[]; report: { macs: number } };
   expect(printed).toMatchObject({ files: [join('d', 'net.h'), join('d', 'net.c')], report: { macs: 816 } });
