@@ -3,11 +3,14 @@
 // then and slower; TensorFlow Lite Micro can be built with one rounding too, with ties upwards.)
 import type { Quantisation } from '../ir.ts';
 
-/** A factor: value · multiplier / 2^(32 + shift), multiplier in 2^30 … 2^31 − 1 or 0, shift 1 … 30. */
+/** A factor: value · multiplier / 2^(32 + shift), multiplier in 2^30 … 2^31 − 1 or 0, shift 1 … 22. */
 export interface Factor {
   readonly multiplier: number;
   readonly shift: number;
 }
+
+/** So that a zero point, shifted, stays well within int32. Factors below 2^-24 have fewer bits. */
+const mostShift = 22;
 
 /** The factor of a real number in [0, 1/4); smaller ones than 2^-32 are 0. Undefined for numbers that do not fit. */
 export function factorOf(real: number): Factor | undefined {
@@ -23,7 +26,8 @@ export function factorOf(real: number): Factor | undefined {
   }
   const shift = -1 - exponent;
   if (shift < 1) return { multiplier: 2 ** 31 - 1, shift: 1 };
-  return shift > 30 ? { multiplier: Math.round(multiplier / 2 ** (shift - 30)), shift: 30 } : { multiplier, shift };
+  const excess = shift - mostShift;
+  return excess > 0 ? { multiplier: Math.round(multiplier / 2 ** excess), shift: mostShift } : { multiplier, shift };
 }
 
 /** Doublings of a sum before it is scaled, so that every factor is below 1/4. Undefined if the sum, at most `bound`, does not stay within int32. */

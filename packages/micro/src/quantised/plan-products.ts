@@ -38,9 +38,9 @@ export function scalingOf(channels: readonly Channel[], { from, to, bounds }: Be
   if (up === undefined) return undefined;
   const parameters = folded.flatMap(({ start, factor }) => {
     const { multiplier, shift } = factorOf(factor / 2 ** up)!;
-    return [start, multiplier, shift];
+    return [start, multiplier, shift, 2 ** (shift - 1) + to.zeroPoint * 2 ** shift];
   });
-  return { parameters, channels: channels.length, up, zero: to.zeroPoint, ...clampOf(bounds, to) };
+  return { parameters, channels: channels.length, up, ...clampOf(bounds, to) };
 }
 
 /** Weights of channels in pairs: [channels / 2][quads][2][4], zeros where there is nothing. */
@@ -114,6 +114,9 @@ function channelsOf(layer: Layer, weights: Weights, bias: readonly number[] | un
   });
 }
 
+/** Pointers to the taps of a depthwise convolution lie on the stack. */
+const mostTaps = 128;
+
 /** A convolution or transposed convolution; undefined where no integer kernel fits. */
 export function convolutionWork(
   layer: Layer,
@@ -133,7 +136,7 @@ export function convolutionWork(
   const depth = channels[0]!.codes.length;
   const macs = places * channels.length * depth;
   const zeroIn = between.from.zeroPoint;
-  if (!transposed && groups > 1 && groups === geometry.channels && groups === channels.length) {
+  if (!transposed && groups > 1 && groups === geometry.channels && groups === channels.length && depth <= mostTaps) {
     const scaling = scalingOf(channels, between);
     return scaling && { kind: 'depthwise', geometry, scaling, weights: packedDepthwise(channels), zeroIn, macs };
   }

@@ -6,21 +6,23 @@ import type { Geometry, ProductsWork } from './work.ts';
 
 const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
+/** From one four of a row to the next: rows are interlaced where there are several. */
+const stepOf = (rows: number): number => (rows > 1 ? 8 : 4);
+
 /** Two rows of int16. */
 const scratchBytes = ({ depth, rows }: ProductsWork): number => Math.min(rows, 2) * quadsOf(depth) * 4 * 2;
 
 function writeProducts(desk: Desk): Lines {
   const work = workOf(desk.layer, 'products');
-  need(desk, 'int8_dsp', 'int8_widen', 'int8_sum2', 'int8_products1');
-  if (work.rows > 1) need(desk, 'int8_sum4', 'int8_products2');
+  need(desk, 'int8_dsp', 'int8_widen');
+  if (work.rows === 1) need(desk, 'int8_sum2', 'int8_products1');
+  else need(desk, 'int8_sum4', 'int8_products2');
   const quads = quadsOf(work.depth);
-  const tail =
-    quads * 4 > work.depth
-      ? [...(work.rows > 1 ? loop('i', 2, tailOf(desk, work, `rows + i * ${quads * 4}`)) : tailOf(desk, work, 'rows'))]
-      : [];
+  const empty = quads * 4 > work.depth;
+  const tail = (row: string): Lines => (empty ? tailOf(desk, work, row) : []);
   return [
     `int16_t *const rows = (int16_t *)(void *)${desk.scratch()};`,
-    ...tail,
+    ...(empty && work.rows > 1 ? loop('i', 2, tail('rows + 4 * i')) : tail('rows')),
     ...work.groups.flatMap((scaling, group): Lines => {
       const several = work.groups.length > 1;
       const weights = desk.constant(several ? `weights_${group}` : 'weights', 'int8', work.weights[group]!, true);
@@ -34,9 +36,9 @@ function writeProducts(desk: Desk): Lines {
 }
 
 /** Places of a row beyond its depth hold zeros. */
-function tailOf(desk: Desk, { depth }: ProductsWork, row: string): Lines {
+function tailOf(desk: Desk, { depth, rows }: ProductsWork, row: string): Lines {
   need(desk, 'int8_fill');
-  return [`${prefixOf(desk)}fill(0, ${depth}, ${quadsOf(depth) * 4 - depth}, ${row});`];
+  return [`${prefixOf(desk)}fill(0, ${depth}, ${quadsOf(depth) * 4 - depth}, ${row}, ${stepOf(rows)});`];
 }
 
 interface Part {
@@ -52,22 +54,20 @@ function overRows(desk: Desk, work: ProductsWork, { weights, group, quads }: Par
   const width = groups.reduce((sum, { channels }) => sum + channels, 0);
   const start = groups.slice(0, group).reduce((sum, { channels }) => sum + channels, 0);
   const at = (row: string): string => `${desk.output()} + ${start === 0 ? '' : `${start} + `}${row} * ${width}`;
-  const one = (row: string): string => `${prefix}products1(rows, ${weights}, ${quads}, &scaling, ${at(row)});`;
-  if (rows === 1) return [...fillRow(desk, work, { group, row: '0', to: 'rows' }), one('0')];
+  if (rows === 1)
+    return [
+      ...fillRow(desk, work, { group, row: '0', to: 'rows' }),
+      `${prefix}products1(rows, ${weights}, ${quads}, &scaling, ${at('0')});`,
+    ];
   const fill = fillRow(desk, work, { group, row: '(p + i)', to: 'row' });
-  const put = [`int16_t *const row = rows + i * ${quads * 4};`, ...fill];
-  const pair = (last: string): string =>
-    `${prefix}products2(rows, ${weights}, ${quads}, &scaling, ${at('p')}, ${at(last)});`;
-  const body =
-    rows % 2 === 0
-      ? [...loop('i', 2, put), pair('(p + 1)')]
-      : [
-          `const int32_t count = (p + 1 < ${rows}) ? 2 : 1;`,
-          ...loop('i', 'count', put),
-          ...block('if (count == 2)', [pair('(p + 1)')]),
-          ...block('else', [one('p')]),
-        ];
-  return block(`for (int32_t p = 0; p < ${rows}; p += 2)`, body);
+  const put = ['int16_t *const row = rows + 4 * i;', ...fill];
+  const pair = `${prefix}products2(rows, ${weights}, ${quads}, &scaling, ${at('p')}, ${at('(p + 1)')});`;
+  const body = [...loop('i', 2, put), pair];
+  if (rows % 2 === 0) return block(`for (int32_t p = 0; p < ${rows}; p += 2)`, body);
+  return block(`for (int32_t next = 0; next < ${rows}; next += 2)`, [
+    `const int32_t p = (next < ${rows - 1}) ? next : ${rows - 2}; /* the last pair overlaps the one before */`,
+    ...body,
+  ]);
 }
 
 interface Row {
@@ -80,7 +80,7 @@ interface Row {
 function fillRow(desk: Desk, work: ProductsWork, { group, row, to }: Row): Lines {
   const { geometry, depth } = work;
   const widen = `${prefixOf(desk)}widen`;
-  if (!geometry) return [`${widen}(${desk.input(0)} + ${row} * ${depth}, 0, ${depth}, ${to});`];
+  if (!geometry) return [`${widen}(${desk.input(0)} + ${row} * ${depth}, 0, ${depth}, ${to}, ${stepOf(work.rows)});`];
   const { output } = geometry;
   const places = output[0] * output[1];
   const sample = geometry.batch > 1;
@@ -122,7 +122,10 @@ function overKernelRows(desk: Desk, work: ProductsWork, taps: Taps): Lines {
   if (out) need(desk, 'int8_fill');
   const body = out
     ? [
-        ...block(`if (${outside})`, [`${prefix}fill(${work.zeroIn}, ${at}, ${run}, ${taps.to});`, 'continue;']),
+        ...block(`if (${outside})`, [
+          `${prefix}fill(${work.zeroIn}, ${at}, ${run}, ${taps.to}, ${stepOf(work.rows)});`,
+          'continue;',
+        ]),
         ...rowLines,
       ]
     : rowLines;
@@ -148,18 +151,18 @@ function overColumns(desk: Desk, work: ProductsWork, { group, to, sample }: Taps
   const from = (column: string): string =>
     `${desk.input(0)} + (${line} * ${input[1]} + ${column}) * ${channels}${group === 0 ? '' : ` + ${group * inner}`}`;
   const at = indexText(0, [['k_h', kernel[1] * inner]]);
-  const run = `${prefix}widen(${from('left')}, ${at}, ${kernel[1] * inner}, ${to});`;
+  const run = `${prefix}widen(${from('left')}, ${at}, ${kernel[1] * inner}, ${to}, ${stepOf(work.rows)});`;
   if (whole && !out) return [run];
   const place = step[1] === 1 ? 'in_w' : `(in_w / ${step[1]})`;
   const tap = indexText(at === '0' ? 0 : at, [['k_w', inner]]);
-  const copy = `${prefix}widen(${from(place)}, ${tap}, ${inner}, ${to});`;
+  const copy = `${prefix}widen(${from(place)}, ${tap}, ${inner}, ${to}, ${stepOf(work.rows)});`;
   if (out) need(desk, 'int8_fill');
   const one = [
     `const int32_t in_w = ${indexText('left', [['k_w', dilations[1]]])};`,
     ...(out
       ? [
           ...block(`if (${outsideTest('in_w', input[1], step[1])})`, [
-            `${prefix}fill(${work.zeroIn}, ${tap}, ${inner}, ${to});`,
+            `${prefix}fill(${work.zeroIn}, ${tap}, ${inner}, ${to}, ${stepOf(work.rows)});`,
             'continue;',
           ]),
         ]
@@ -181,81 +184,50 @@ export const productRule: OperatorRule = {
   write: writeProducts,
 };
 
-/** Depthwise convolution: four channels at a time, two taps at a time. */
+/** Depthwise convolution: four channels at a time, two taps at a time; taps outside the input are read from a blank place. */
 function writeDepthwise(desk: Desk): Lines {
   const { geometry, scaling, weights, zeroIn } = workOf(desk.layer, 'depthwise');
-  const { channels, input, output, kernel, strides, dilations, begins } = geometry;
+  const { batch, channels, input, output, kernel, strides, dilations, begins } = geometry;
   need(desk, 'int8_dsp', 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise');
-  const offsets = (row: number): number[] => {
-    const taps = Array.from({ length: kernel[0] * kernel[1] }, (_, i) => {
-      const [high, wide] = [Math.floor(i / kernel[1]), i % kernel[1]];
-      return row === 0 ? i * channels : (high * dilations[0] * row + wide * dilations[1]) * channels;
-    });
-    return taps.length % 2 === 0 ? taps : [...taps, taps.at(-1)!];
-  };
-  const inside = desk.constant('offsets', 'int32', offsets(input[1]));
-  const edges = leaves(geometry, 0) || leaves(geometry, 1);
-  const name = desk.constant('weights', 'int16', weights, true);
   const prefix = prefixOf(desk);
-  const pairs = Math.ceil((kernel[0] * kernel[1]) / 2);
-  const to = `${desk.output()} + ((n * ${output[0]} + out_h) * ${output[1]} + out_w) * ${channels}`;
-  const call = (from: string, table: string): string =>
-    `${prefix}depthwise(${from}, ${table}, ${pairs}, ${name}, &scaling, ${to});`;
-  const at = (high: string, wide: string): string =>
-    `${desk.input(0)} + ((n * ${input[0]} + ${high}) * ${input[1]} + ${wide}) * ${channels}`;
-  const reach = [input[0] - (kernel[0] - 1) * dilations[0], input[1] - (kernel[1] - 1) * dilations[1]] as const;
+  const taps = kernel[0] * kernel[1];
+  const pairs = Math.ceil(taps / 2);
+  const name = desk.constant('weights', 'int16', weights, true);
+  const edges = hasEdges(geometry);
   const top = (axis: 0 | 1, variable: string): string =>
     indexText(begins[axis] === 0 ? 0 : -begins[axis], [[variable, strides[axis]]]);
-  const place = edges
-    ? [
-        ...block(`if (top >= 0 && top < ${reach[0]} && left >= 0 && left < ${reach[1]})`, [
-          call(at('top', 'left'), inside),
-        ]),
-        ...block('else', [
-          ...edgePatch(desk, { kernel, dilations, input, channels, zeroIn, at }),
-          call('patch', desk.constant('edge_offsets', 'int32', offsets(0))),
-        ]),
-      ]
-    : [call(at('top', 'left'), inside)];
-  return [
-    ...scalingText(desk, 'scaling', scaling),
-    ...(edges ? [`int8_t *const patch = (int8_t *)${desk.scratch()};`] : []),
-    ...loop(
-      'n',
-      geometry.batch,
-      loop('out_h', output[0], [
-        `const int32_t top = ${top(0, 'out_h')};`,
-        ...loop('out_w', output[1], [`const int32_t left = ${top(1, 'out_w')};`, ...place]),
-      ]),
-    ),
-  ];
-}
-
-interface Patch {
-  readonly kernel: readonly [number, number];
-  readonly dilations: readonly [number, number];
-  readonly input: readonly [number, number];
-  readonly channels: number;
-  readonly zeroIn: number;
-  readonly at: (high: string, wide: string) => string;
-}
-
-/** At an edge the taps are copied, those outside being zero. */
-function edgePatch(_: Desk, { kernel, dilations, input, channels, zeroIn, at }: Patch): Lines {
-  return loop(
+  const at = `${desk.input(0)} + ((n * ${input[0]} + in_h) * ${input[1]} + in_w) * ${channels}`;
+  const inside = `in_h >= 0 && in_h < ${input[0]} && in_w >= 0 && in_w < ${input[1]}`;
+  const collect = loop(
     'k_h',
     kernel[0],
     loop('k_w', kernel[1], [
       `const int32_t in_h = ${indexText('top', [['k_h', dilations[0]]])};`,
       `const int32_t in_w = ${indexText('left', [['k_w', dilations[1]]])};`,
-      `int8_t *const tap = patch + (k_h * ${kernel[1]} + k_w) * ${channels};`,
-      ...block(`if (in_h < 0 || in_h >= ${input[0]} || in_w < 0 || in_w >= ${input[1]})`, [
-        `memset(tap, ${zeroIn}, ${channels});`,
-      ]),
-      ...block('else', [`memcpy(tap, ${at('in_h', 'in_w')}, ${channels});`]),
+      `taps[k_h * ${kernel[1]} + k_w] = ${edges ? `(${inside}) ? (${at}) : blank` : at};`,
     ]),
   );
+  return [
+    ...scalingText(desk, 'scaling', scaling),
+    `const int8_t *taps[${2 * pairs}];`,
+    ...(edges ? [`int8_t *const blank = ${desk.scratch()};`, `memset(blank, ${zeroIn}, ${channels});`] : []),
+    ...loop(
+      'n',
+      batch,
+      loop('out_h', output[0], [
+        `const int32_t top = ${top(0, 'out_h')};`,
+        ...loop('out_w', output[1], [
+          `const int32_t left = ${top(1, 'out_w')};`,
+          ...collect,
+          ...(taps % 2 === 1 ? [`taps[${taps}] = taps[0]; /* its weights are zero */`] : []),
+          `${prefix}depthwise(taps, ${pairs}, ${name}, &scaling, ${desk.output()} + ((n * ${output[0]} + out_h) * ${output[1]} + out_w) * ${channels});`,
+        ]),
+      ]),
+    ),
+  ];
 }
+
+const hasEdges = (geometry: Geometry): boolean => leaves(geometry, 0) || leaves(geometry, 1);
 
 /** Depthwise convolution. */
 export const depthwiseRule: OperatorRule = {
@@ -265,8 +237,7 @@ export const depthwiseRule: OperatorRule = {
   work: (layer) => workOf(layer, 'depthwise').macs,
   scratch: (layer) => {
     const { geometry } = workOf(layer, 'depthwise');
-    const edges = leaves(geometry, 0) || leaves(geometry, 1);
-    return edges ? geometry.kernel[0] * geometry.kernel[1] * geometry.channels : 0;
+    return hasEdges(geometry) ? geometry.channels : 0;
   },
   write: writeDepthwise,
 };

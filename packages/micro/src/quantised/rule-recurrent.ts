@@ -126,7 +126,7 @@ function pass(desk: Desk, work: RecurrentWork, direction: number): Lines {
       ...(cell === 'LSTM' ? [`int16_t *const c = c_all + ${each};`] : []),
       ...loop('step', steps, [
         `const int32_t t = ${directions[direction] === 'backward' ? `${steps - 1} - step` : 'step'};`,
-        `${prefix}widen(${desk.input(0)} + ${at} * ${input}, 0, ${input}, row);`,
+        `${prefix}widen(${desk.input(0)} + ${at} * ${input}, 0, ${input}, row, 4);`,
         `${prefix}arrange(h, ${hidden}, state);`,
         `${prefix}sums(row, ${weights('input_weights', work.inputWeights)}, ${quads(input)}, ${even(rows)}, sums);`,
         `${prefix}sums(state, ${weights('hidden_weights', work.hiddenWeights)}, ${quads(hidden)}, ${even(early)}, recurrent);`,
@@ -168,7 +168,7 @@ function writeRecurrent(desk: Desk): Lines {
     place('int16_t', 'state', room.state),
     ...(cell === 'GRU' ? [place('int16_t', 'update', room.gates), `int16_t *const reset = update + ${hidden};`] : []),
     ...tails.flatMap(([size, name]) =>
-      size % 4 === 0 ? [] : [`${prefix}fill(0, ${size}, ${4 - (size % 4)}, ${name});`],
+      size % 4 === 0 ? [] : [`${prefix}fill(0, ${size}, ${4 - (size % 4)}, ${name}, 4);`],
     ),
     ...states,
     ...directions.flatMap((_, direction) =>

@@ -24,20 +24,23 @@ static inline int32_t NAME_rounded(int32_t value, int32_t shift)
 
 const scaling = `/*
  * Scaling of sums: sum * 2^up * multiplier / 2^(32 + shift), rounded once, ties away from zero; then the zero point, then the bounds.
- * parameters: bias (with the input's zero point folded in), multiplier, shift of each channel.
+ * parameters of each channel: bias with the input's zero point folded in, multiplier, shift, 2^(shift - 1) + zero point * 2^shift.
  */
 typedef struct {
     const int32_t *parameters;
     int32_t channels;
     int32_t up;
-    int32_t zero;
     int32_t low;
     int32_t high;
 } NAME_scaling;
 
 static inline int8_t NAME_narrowed(const NAME_scaling *s, const int32_t *parameters, int32_t sum)
 {
-    return (int8_t)NAME_within(NAME_scaled(sum * (1 << s->up), parameters[1], parameters[2]) + s->zero, s->low, s->high);
+    const int32_t wide = sum * (1 << s->up);
+    const int32_t sign = wide >> 31;
+    const int64_t start = (int64_t)(((uint64_t)(uint32_t)(parameters[3] + sign) << 32) | (uint32_t)sign);
+    const int32_t code = (int32_t)((start + (int64_t)wide * parameters[1]) >> 32) >> parameters[2];
+    return (int8_t)NAME_within(code, s->low, s->high);
 }`;
 
 const dsp = `#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
@@ -60,99 +63,151 @@ static inline uint32_t NAME_odd(uint32_t bytes)
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(bytes));
     return pair;
 }
-
-/* sum + a.low * b.low + a.high * b.high. */
-static inline int32_t NAME_dual(uint32_t a, uint32_t b, int32_t sum)
-{
-    int32_t result;
-    __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
-    return result;
-}
 #endif`;
 
 const rows = `#if defined(__ARM_NEON)
 #include <arm_neon.h>
-#define NAME_SLOT(k) (k)
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
-/* Rows of inputs lie in fours as 0 2 1 3, which is how SXTB16 unpacks the weights. */
-#define NAME_SLOT(k) (((k) & ~3) | (((k) & 1) << 1) | (((k) >> 1) & 1))
 #define NAME_DSP_ROWS
-#else
-#define NAME_SLOT(k) (k)
 #endif
 
-/* Widens count inputs into places at ... of a row. */
-static void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row)
-{
-    int32_t k = at;
-    const int32_t end = at + count;
-    for (; k < end && (k & 3) != 0; k++) {
-        row[NAME_SLOT(k)] = *x++;
-    }
+/* Where input k of a row lies: with DSP instructions fours are kept as 0 2 1 3, which is how SXTB16 unpacks weights. */
 #if defined(NAME_DSP_ROWS)
-    for (; k + 4 <= end; k += 4) {
+#define NAME_PLACE(k) ((((k) & 1) << 1) | (((k) >> 1) & 1))
+#else
+#define NAME_PLACE(k) ((k) & 3)
+#endif
+#define NAME_SLOT(k, step) (((k) >> 2) * (step) + NAME_PLACE(k))
+
+/* Widens count inputs into places at ... of a row; step: from one four of the row to the next, 8 where two rows are interlaced. */
+static void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
+{
+#if defined(NAME_DSP_ROWS)
+    int32_t k = at;
+    int32_t left = count;
+    for (; left > 0 && (k & 3) != 0; left--) {
+        row[NAME_SLOT(k, step)] = *x++;
+        k++;
+    }
+    row += (k >> 2) * step;
+    for (int32_t q = left >> 2; q > 0; q--) {
         const uint32_t bytes = ((const NAME_word *)(const void *)x)->value;
-        *(NAME_two_words *)(void *)(row + k) = NAME_even(bytes) | ((uint64_t)NAME_odd(bytes) << 32);
+        *(NAME_two_words *)(void *)row = NAME_even(bytes) | ((uint64_t)NAME_odd(bytes) << 32);
         x += 4;
+        row += step;
+    }
+    if ((left & 3) > 0) {
+        row[0] = x[0];
+    }
+    if ((left & 3) > 1) {
+        row[2] = x[1];
+    }
+    if ((left & 3) > 2) {
+        row[1] = x[2];
+    }
+#else
+    for (int32_t k = 0; k < count; k++) {
+        row[NAME_SLOT(at + k, step)] = x[k];
     }
 #endif
-    for (; k < end; k++) {
-        row[NAME_SLOT(k)] = *x++;
-    }
 }`;
 
 const fill = `/* The same value in count places of a row. */
-static inline void NAME_fill(int32_t value, int32_t at, int32_t count, int16_t *row)
+static void NAME_fill(int32_t value, int32_t at, int32_t count, int16_t *row, int32_t step)
 {
     for (int32_t k = at; k < at + count; k++) {
-        row[NAME_SLOT(k)] = (int16_t)value;
+        row[NAME_SLOT(k, step)] = (int16_t)value;
     }
 }`;
 
-const sum2 = `/* Sums of one row (4 * quads inputs) with two channels; weights lie as [quads][2][4]. */
-static inline void NAME_sum2(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
+const sum2 = `/* Adds the products of one row (quads fours) with two channels to sums; weights lie as [quads][2][4]. */
+#if defined(NAME_DSP_ROWS)
+#define NAME_QUAD2(x0, x1, w0, w1)                                                                  \\
+    "sxtb16 r3, " w0 "\\n\\tsmlad r12, " x0 ", r3, r12\\n\\tsxtb16 r3, " w1 "\\n\\tsmlad lr, " x0 ", r3, lr\\n\\t" \\
+    "sxtb16 r3, " w0 ", ror #8\\n\\tsmlad r12, " x1 ", r3, r12\\n\\t"                                  \\
+    "sxtb16 r3, " w1 ", ror #8\\n\\tsmlad lr, " x1 ", r3, lr\\n\\t"
+__attribute__((naked, noinline)) static void NAME_sum2(
+    const int16_t *x __attribute__((unused)), const int8_t *w __attribute__((unused)),
+    int32_t quads __attribute__((unused)), int32_t *sums __attribute__((unused)))
 {
-    int32_t a = sums[0];
-    int32_t b = sums[1];
+    __asm__(".syntax unified\\n\\t"
+            "push {r3-r11, lr}\\n\\t"
+            "ldm r3, {r12, lr}\\n\\t"
+            "tst r2, #1\\n\\t"
+            "beq 1f\\n\\t"
+            "ldmia r0!, {r4, r5}\\n\\t"
+            "ldmia r1!, {r8, r9}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9")
+            "1: tst r2, #2\\n\\t"
+            "beq 2f\\n\\t"
+            "ldmia r0!, {r4-r7}\\n\\t"
+            "ldmia r1!, {r8-r11}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9") NAME_QUAD2("r6", "r7", "r10", "r11")
+            "2: lsrs r2, r2, #2\\n\\t"
+            "beq 4f\\n\\t"
+            "3: ldmia r0!, {r4-r7}\\n\\t"
+            "ldmia r1!, {r8-r11}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9") NAME_QUAD2("r6", "r7", "r10", "r11")
+            "ldmia r0!, {r4-r7}\\n\\t"
+            "ldmia r1!, {r8-r11}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9") NAME_QUAD2("r6", "r7", "r10", "r11")
+            "subs r2, r2, #1\\n\\t"
+            "bne 3b\\n\\t"
+            "4: ldr r3, [sp]\\n\\t"
+            "stm r3, {r12, lr}\\n\\t"
+            "pop {r3-r11, pc}\\n\\t");
+}
+#else
+static void NAME_sum2(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
+{
 #if defined(__ARM_NEON)
-    int32x4_t va = vdupq_n_s32(0);
-    int32x4_t vb = vdupq_n_s32(0);
+    int32x4_t a = vdupq_n_s32(0);
+    int32x4_t b = vdupq_n_s32(0);
     for (int32_t q = 0; q < quads; q++) {
         const int16x4_t vx = vld1_s16(x + 4 * q);
         const int16x8_t vw = vmovl_s8(vld1_s8(w + 8 * q));
-        va = vmlal_s16(va, vx, vget_low_s16(vw));
-        vb = vmlal_s16(vb, vx, vget_high_s16(vw));
+        a = vmlal_s16(a, vx, vget_low_s16(vw));
+        b = vmlal_s16(b, vx, vget_high_s16(vw));
     }
-    const int32x2_t pair = vpadd_s32(vadd_s32(vget_low_s32(va), vget_high_s32(va)), vadd_s32(vget_low_s32(vb), vget_high_s32(vb)));
-    a += vget_lane_s32(pair, 0);
-    b += vget_lane_s32(pair, 1);
-#elif defined(NAME_DSP_ROWS)
-    const NAME_two_words *xs = (const NAME_two_words *)(const void *)x;
-    const NAME_two_words *ws = (const NAME_two_words *)(const void *)w;
-    const NAME_two_words *const last = ws + quads;
-#pragma GCC unroll 4
-    while (ws != last) {
-        const uint64_t vx = *xs++;
-        const uint64_t vw = *ws++;
-        a = NAME_dual((uint32_t)vx, NAME_even((uint32_t)vw), a);
-        b = NAME_dual((uint32_t)vx, NAME_even((uint32_t)(vw >> 32)), b);
-        a = NAME_dual((uint32_t)(vx >> 32), NAME_odd((uint32_t)vw), a);
-        b = NAME_dual((uint32_t)(vx >> 32), NAME_odd((uint32_t)(vw >> 32)), b);
-    }
+    const int32x2_t pair = vpadd_s32(vadd_s32(vget_low_s32(a), vget_high_s32(a)), vadd_s32(vget_low_s32(b), vget_high_s32(b)));
+    vst1_s32(sums, vadd_s32(vld1_s32(sums), pair));
 #else
-    for (int32_t q = 0; q < quads; q++) {
-        for (int32_t i = 0; i < 4; i++) {
-            a += x[4 * q + i] * w[8 * q + i];
-            b += x[4 * q + i] * w[8 * q + 4 + i];
-        }
+    int32_t a = sums[0];
+    int32_t b = sums[1];
+    for (int32_t k = 0; k < 4 * quads; k++) {
+        a += x[k] * w[k + (k & ~3)];
+        b += x[k] * w[k + (k & ~3) + 4];
     }
-#endif
     sums[0] = a;
     sums[1] = b;
-}`;
+#endif
+}
+#endif`;
 
-const sum4 = `/* The same for two rows that follow one another: sums of row 0, then of row 1. */
-static inline void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
+const sum4 = `/* The same for two interlaced rows: sums of row 0 with both channels, then of row 1. */
+#if defined(NAME_DSP_ROWS)
+#define NAME_QUAD4                                                                                  \\
+    "ldmia r0!, {r4-r7}\\n\\tldmia r1!, {r12, lr}\\n\\t"                                                \\
+    "sxtb16 r3, r12\\n\\tsmlad r8, r4, r3, r8\\n\\tsmlad r10, r6, r3, r10\\n\\t"                           \\
+    "sxtb16 r3, lr\\n\\tsmlad r9, r4, r3, r9\\n\\tsmlad r11, r6, r3, r11\\n\\t"                            \\
+    "sxtb16 r3, r12, ror #8\\n\\tsmlad r8, r5, r3, r8\\n\\tsmlad r10, r7, r3, r10\\n\\t"                   \\
+    "sxtb16 r3, lr, ror #8\\n\\tsmlad r9, r5, r3, r9\\n\\tsmlad r11, r7, r3, r11\\n\\t"
+__attribute__((naked, noinline)) static void NAME_sum4(
+    const int16_t *x __attribute__((unused)), const int8_t *w __attribute__((unused)),
+    int32_t quads __attribute__((unused)), int32_t *sums __attribute__((unused)))
+{
+    __asm__(".syntax unified\\n\\t"
+            "push {r3-r11, lr}\\n\\t"
+            "ldm r3, {r8-r11}\\n\\t"
+            "tst r2, #1\\n\\t"
+            "beq 1f\\n\\t" NAME_QUAD4
+            "1: lsrs r2, r2, #1\\n\\t"
+            "beq 3f\\n\\t"
+            "2:\\n\\t" NAME_QUAD4 NAME_QUAD4
+            "subs r2, r2, #1\\n\\t"
+            "bne 2b\\n\\t"
+            "3: ldr r3, [sp]\\n\\t"
+            "stm r3, {r8-r11}\\n\\t"
+            "pop {r3-r11, pc}\\n\\t");
+}
+#else
+static void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
 {
 #if defined(__ARM_NEON)
     int32x4_t v0 = vdupq_n_s32(0);
@@ -160,138 +215,127 @@ static inline void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, i
     int32x4_t v2 = vdupq_n_s32(0);
     int32x4_t v3 = vdupq_n_s32(0);
     for (int32_t q = 0; q < quads; q++) {
-        const int16x4_t vx = vld1_s16(x + 4 * q);
-        const int16x4_t vz = vld1_s16(x + 4 * (quads + q));
+        const int16x8_t vx = vld1q_s16(x + 8 * q);
         const int16x8_t vw = vmovl_s8(vld1_s8(w + 8 * q));
-        v0 = vmlal_s16(v0, vx, vget_low_s16(vw));
-        v1 = vmlal_s16(v1, vx, vget_high_s16(vw));
-        v2 = vmlal_s16(v2, vz, vget_low_s16(vw));
-        v3 = vmlal_s16(v3, vz, vget_high_s16(vw));
+        v0 = vmlal_s16(v0, vget_low_s16(vx), vget_low_s16(vw));
+        v1 = vmlal_s16(v1, vget_low_s16(vx), vget_high_s16(vw));
+        v2 = vmlal_s16(v2, vget_high_s16(vx), vget_low_s16(vw));
+        v3 = vmlal_s16(v3, vget_high_s16(vx), vget_high_s16(vw));
     }
     const int32x2_t p = vpadd_s32(vadd_s32(vget_low_s32(v0), vget_high_s32(v0)), vadd_s32(vget_low_s32(v1), vget_high_s32(v1)));
     const int32x2_t r = vpadd_s32(vadd_s32(vget_low_s32(v2), vget_high_s32(v2)), vadd_s32(vget_low_s32(v3), vget_high_s32(v3)));
     vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), vcombine_s32(p, r)));
-#elif defined(NAME_DSP_ROWS)
-    int32_t a = sums[0];
-    int32_t b = sums[1];
-    int32_t c = sums[2];
-    int32_t d = sums[3];
-    const NAME_two_words *xs = (const NAME_two_words *)(const void *)x;
-    const NAME_two_words *zs = xs + quads;
-    const NAME_two_words *ws = (const NAME_two_words *)(const void *)w;
-    const NAME_two_words *const last = ws + quads;
-#pragma GCC unroll 4
-    while (ws != last) {
-        const uint64_t vx = *xs++;
-        const uint64_t vz = *zs++;
-        const uint64_t vw = *ws++;
-        uint32_t pair = NAME_even((uint32_t)vw);
-        a = NAME_dual((uint32_t)vx, pair, a);
-        c = NAME_dual((uint32_t)vz, pair, c);
-        pair = NAME_even((uint32_t)(vw >> 32));
-        b = NAME_dual((uint32_t)vx, pair, b);
-        d = NAME_dual((uint32_t)vz, pair, d);
-        pair = NAME_odd((uint32_t)vw);
-        a = NAME_dual((uint32_t)(vx >> 32), pair, a);
-        c = NAME_dual((uint32_t)(vz >> 32), pair, c);
-        pair = NAME_odd((uint32_t)(vw >> 32));
-        b = NAME_dual((uint32_t)(vx >> 32), pair, b);
-        d = NAME_dual((uint32_t)(vz >> 32), pair, d);
-    }
-    sums[0] = a;
-    sums[1] = b;
-    sums[2] = c;
-    sums[3] = d;
 #else
-    NAME_sum2(x, w, quads, sums);
-    NAME_sum2(x + 4 * quads, w, quads, sums + 2);
+    for (int32_t q = 0; q < quads; q++) {
+        for (int32_t i = 0; i < 4; i++) {
+            sums[0] += x[8 * q + i] * w[8 * q + i];
+            sums[1] += x[8 * q + i] * w[8 * q + 4 + i];
+            sums[2] += x[8 * q + 4 + i] * w[8 * q + i];
+            sums[3] += x[8 * q + 4 + i] * w[8 * q + 4 + i];
+        }
+    }
 #endif
-}`;
+}
+#endif`;
 
 const products1 = `/* One row of inputs against all channels. */
 static void NAME_products1(const int16_t *x, const int8_t *w, int32_t quads, const NAME_scaling *s, int8_t *y)
 {
     const int32_t *p = s->parameters;
     for (int32_t c = 0; c < s->channels; c += 2) {
-        const int32_t more = (c + 1 < s->channels) ? 3 : 0;
+        const int32_t more = (c + 1 < s->channels) ? 4 : 0;
         int32_t sums[2] = {p[0], p[more]};
         NAME_sum2(x, w, quads, sums);
         y[c] = NAME_narrowed(s, p, sums[0]);
         if (more != 0) {
-            y[c + 1] = NAME_narrowed(s, p + 3, sums[1]);
+            y[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
         }
-        p += 6;
+        p += 8;
         w += 8 * quads;
     }
 }`;
 
-const products2 = `/* Two rows of inputs, one after the other, against all channels. */
+const products2 = `/* Two interlaced rows of inputs against all channels. */
 static void NAME_products2(const int16_t *x, const int8_t *w, int32_t quads, const NAME_scaling *s, int8_t *y0, int8_t *y1)
 {
     const int32_t *p = s->parameters;
     for (int32_t c = 0; c < s->channels; c += 2) {
-        const int32_t more = (c + 1 < s->channels) ? 3 : 0;
+        const int32_t more = (c + 1 < s->channels) ? 4 : 0;
         int32_t sums[4] = {p[0], p[more], p[0], p[more]};
         NAME_sum4(x, w, quads, sums);
         y0[c] = NAME_narrowed(s, p, sums[0]);
         y1[c] = NAME_narrowed(s, p, sums[2]);
         if (more != 0) {
-            y0[c + 1] = NAME_narrowed(s, p + 3, sums[1]);
-            y1[c + 1] = NAME_narrowed(s, p + 3, sums[3]);
+            y0[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
+            y1[c + 1] = NAME_narrowed(s, p + 4, sums[3]);
         }
-        p += 6;
+        p += 8;
         w += 8 * quads;
     }
 }`;
 
-const depthwise = `/*
- * One output place of a depthwise convolution. offsets: where each tap lies from x, an even number of them;
+const depthwise = `#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+/* Adds the products of four channels, from place c on, to sums: two taps at a time. */
+__attribute__((naked, noinline)) static void NAME_taps4(
+    const int8_t *const *taps __attribute__((unused)), const int16_t *w __attribute__((unused)),
+    int32_t pairs __attribute__((unused)), int32_t *sums __attribute__((unused)), int32_t c __attribute__((unused)))
+{
+    __asm__(".syntax unified\\n\\t"
+            "push {r3-r11, lr}\\n\\t"
+            "ldr lr, [sp, #40]\\n\\t"
+            "ldm r3, {r8-r11}\\n\\t"
+            "1: ldmia r0!, {r3, r4}\\n\\t"
+            "ldr r3, [r3, lr]\\n\\t"
+            "ldr r4, [r4, lr]\\n\\t"
+            "ldmia r1!, {r6, r7}\\n\\t"
+            "pkhbt r5, r3, r4, lsl #16\\n\\t"
+            "pkhtb r4, r4, r3, asr #16\\n\\t"
+            "sxtb16 r3, r5\\n\\t"
+            "smlad r8, r3, r6, r8\\n\\t"
+            "sxtb16 r5, r5, ror #8\\n\\t"
+            "smlad r9, r5, r7, r9\\n\\t"
+            "ldmia r1!, {r6, r7}\\n\\t"
+            "sxtb16 r3, r4\\n\\t"
+            "smlad r10, r3, r6, r10\\n\\t"
+            "sxtb16 r4, r4, ror #8\\n\\t"
+            "smlad r11, r4, r7, r11\\n\\t"
+            "subs r2, r2, #1\\n\\t"
+            "bne 1b\\n\\t"
+            "ldr r3, [sp]\\n\\t"
+            "stm r3, {r8-r11}\\n\\t"
+            "pop {r3-r11, pc}\\n\\t");
+}
+#endif
+
+/*
+ * One output place of a depthwise convolution. taps: where each tap of channel 0 lies, an even number of them;
  * weights lie as [channels / 4][pairs of taps][4][2].
  */
-static void NAME_depthwise(const int8_t *x, const int32_t *offsets, int32_t pairs, const int16_t *w, const NAME_scaling *s, int8_t *y)
+static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16_t *w, const NAME_scaling *s, int8_t *y)
 {
     const int32_t *p = s->parameters;
     int32_t c = 0;
 #if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
     for (; c + 4 <= s->channels; c += 4) {
-        int32_t sum0 = p[0];
-        int32_t sum1 = p[3];
-        int32_t sum2 = p[6];
-        int32_t sum3 = p[9];
-        const int32_t *o = offsets;
-        const int32_t *const last = o + 2 * pairs;
-        while (o != last) {
-            const uint32_t t0 = ((const NAME_word *)(const void *)(x + o[0]))->value;
-            const uint32_t t1 = ((const NAME_word *)(const void *)(x + o[1]))->value;
-            const uint64_t w01 = ((const NAME_two_words *)(const void *)w)[0];
-            const uint64_t w23 = ((const NAME_two_words *)(const void *)w)[1];
-            const uint32_t first = (t0 & 0xFFFFU) | (t1 << 16);
-            const uint32_t second = (t1 & 0xFFFF0000U) | (t0 >> 16);
-            sum0 = NAME_dual(NAME_even(first), (uint32_t)w01, sum0);
-            sum1 = NAME_dual(NAME_odd(first), (uint32_t)(w01 >> 32), sum1);
-            sum2 = NAME_dual(NAME_even(second), (uint32_t)w23, sum2);
-            sum3 = NAME_dual(NAME_odd(second), (uint32_t)(w23 >> 32), sum3);
-            o += 2;
-            w += 8;
-        }
-        y[c] = NAME_narrowed(s, p, sum0);
-        y[c + 1] = NAME_narrowed(s, p + 3, sum1);
-        y[c + 2] = NAME_narrowed(s, p + 6, sum2);
-        y[c + 3] = NAME_narrowed(s, p + 9, sum3);
-        p += 12;
-        x += 4;
+        int32_t sums[4] = {p[0], p[4], p[8], p[12]};
+        NAME_taps4(taps, w, pairs, sums, c);
+        y[c] = NAME_narrowed(s, p, sums[0]);
+        y[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
+        y[c + 2] = NAME_narrowed(s, p + 8, sums[2]);
+        y[c + 3] = NAME_narrowed(s, p + 12, sums[3]);
+        w += 8 * pairs;
+        p += 16;
     }
-    x -= c;
     w -= 2 * c * pairs;
 #endif
     for (; c < s->channels; c++) {
-        const int16_t *taps = w + 8 * (c / 4) * pairs + 2 * (c % 4);
+        const int16_t *own = w + 8 * (c / 4) * pairs + 2 * (c % 4);
         int32_t sum = p[0];
         for (int32_t i = 0; i < pairs; i++) {
-            sum += x[offsets[2 * i] + c] * taps[8 * i] + x[offsets[2 * i + 1] + c] * taps[8 * i + 1];
+            sum += taps[2 * i][c] * own[8 * i] + taps[2 * i + 1][c] * own[8 * i + 1];
         }
         y[c] = NAME_narrowed(s, p, sum);
-        p += 3;
+        p += 4;
     }
 }`;
 
@@ -310,7 +354,7 @@ static void NAME_sums(const int16_t *x, const int8_t *w, int32_t quads, int32_t 
 static void NAME_arrange(const int16_t *x, int32_t count, int16_t *row)
 {
     for (int32_t k = 0; k < count; k++) {
-        row[NAME_SLOT(k)] = x[k];
+        row[NAME_SLOT(k, 4)] = x[k];
     }
 }
 

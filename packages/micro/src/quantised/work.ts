@@ -1,11 +1,10 @@
 // What integer layers are planned with: everything that the rules need beyond the values, settled when the model is lowered.
 
-/** Scaling of the sums of a layer with channels; see the C struct of the same name. `parameters`: bias, multiplier, shift of each channel. */
+/** Scaling of the sums of a layer with channels; see the C struct of the same name. `parameters`: bias, multiplier, shift, half a step and zero point of each channel. */
 export interface Scaling {
   readonly parameters: readonly number[];
   readonly channels: number;
   readonly up: number;
-  readonly zero: number;
   readonly low: number;
   readonly high: number;
 }
