@@ -45,40 +45,45 @@ const multiply = (name: string, c: string): Helper => ({
  */
 static void NAME_${name}(${c} *y, const ${c} *w, const ${c} *x, int32_t rows, int32_t depth)
 {
-    int32_t row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        ${c} s0 = y[row];
-        ${c} s1 = y[row + 1];
-        ${c} s2 = y[row + 2];
-        ${c} s3 = y[row + 3];
-        int32_t k = 0;
-        for (; k + 4 <= depth; k += 4) {
-${fourRows(['x[k]', 'x[k + 1]', 'x[k + 2]', 'x[k + 3]'], '            ')}
+    for (int32_t four = rows / 4; four > 0; four--) {
+        const ${c} *v = x;
+        ${c} s0 = y[0];
+        ${c} s1 = y[1];
+        ${c} s2 = y[2];
+        ${c} s3 = y[3];
+        for (int32_t k = depth / 4; k > 0; k--) {
+${fourRows(['v[0]', 'v[1]', 'v[2]', 'v[3]'], '            ')}
             w += 16;
+            v += 4;
         }
-        for (; k < depth; k++) {
-${fourRows(['x[k]'], '            ')}
+        for (int32_t k = depth % 4; k > 0; k--) {
+${fourRows(['v[0]'], '            ')}
             w += 4;
+            v++;
         }
-        y[row] = s0;
-        y[row + 1] = s1;
-        y[row + 2] = s2;
-        y[row + 3] = s3;
+        y[0] = s0;
+        y[1] = s1;
+        y[2] = s2;
+        y[3] = s3;
+        y += 4;
     }
-    for (; row < rows; row++) {
+    for (int32_t row = 0; row < rows % 4; row++) {
+        const ${c} *v = x;
         ${c} sum = y[row];
-        int32_t k = 0;
-        for (; k + 4 <= depth; k += 4) {
-            sum += w[k] * x[k];
-            sum += w[k + 1] * x[k + 1];
-            sum += w[k + 2] * x[k + 2];
-            sum += w[k + 3] * x[k + 3];
+        for (int32_t k = depth / 4; k > 0; k--) {
+            sum += w[0] * v[0];
+            sum += w[1] * v[1];
+            sum += w[2] * v[2];
+            sum += w[3] * v[3];
+            w += 4;
+            v += 4;
         }
-        for (; k < depth; k++) {
-            sum += w[k] * x[k];
+        for (int32_t k = depth % 4; k > 0; k--) {
+            sum += w[0] * v[0];
+            w++;
+            v++;
         }
         y[row] = sum;
-        w += depth;
     }
 }`,
 });
