@@ -28,14 +28,14 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
   });
   afterAll(() => host?.[Symbol.asyncDispose]());
 
-  for (const [i, { preprocessing, monitor }] of settings.entries()) {
+  for (const [i, { preprocessing, monitor, int8 }] of settings.entries()) {
     const { window, horizon } = preprocessing;
-    test(`window ${window}, horizon ${horizon}, ${monitor.detector ?? 'page-hinkley'}: decides as the parts of the predictor`, async () => {
-      const { model, monitor } = releases[i]!;
+    const what = `window ${window}, horizon ${horizon}, ${monitor.detector ?? 'page-hinkley'}${int8 ? ', int8' : ''}`;
+    test(`${what}: decides as the parts of the predictor`, async () => {
       let [alarms, ends, forecasts] = [0, 0, 0];
       for (const seed of [1, 2, 3]) {
         const readings = troubledReadings(preprocessing, 1500, createRandom(seed, `troubled${i}`), seed > 1);
-        const want = await referenceOutcomes(model, preprocessing, monitor, readings);
+        const want = await referenceOutcomes(releases[i]!, readings);
         const { tested, answers } = await host.run(i, readings);
         expect(tested).toBe(0);
         expectSame(answers, want);
@@ -57,14 +57,13 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
 
   test('more readings a cell than are kept apart are folded as packages/series folds them', async () => {
     const random = createRandom('fold');
-    const { preprocessing, model, monitor } = releases[3]!;
-    const { stepMs } = preprocessing;
+    const { stepMs } = releases[3]!.preprocessing;
     const start = 1.6e12 - (1.6e12 % stepMs);
     const readings = Array.from({ length: 900 }, (_, i): Reading => {
       const back = random.next() < 0.3 ? random.int(0, 30) : 0;
       return { time: start + Math.max(0, i - back) * 3000, value: Math.fround(20 + random.normal()) };
     });
-    const want = await referenceOutcomes(model, preprocessing, monitor, readings);
+    const want = await referenceOutcomes(releases[3]!, readings);
     const { answers } = await host.run(3, readings);
     expectSame(answers, want);
   });

@@ -21,7 +21,7 @@ export interface ForecasterTest {
 export interface ForecasterRequest {
   readonly preprocessing: Preprocessing;
   readonly monitor: ResidualMonitorConfig;
-  /** The model in C, of one input (window × features) and one output (horizon), both float32, without state. */
+  /** The model in C, of one input (window × features) and one output (horizon), both float32, without state or blob. */
   readonly model: Generated;
   /** Run on the device before it takes the release into service. An output may be off by `tolerance`. */
   readonly selfTest: { readonly cases: readonly ForecasterTest[]; readonly tolerance: number };
@@ -135,7 +135,7 @@ function checkPreprocessing({ stepMs, offsetMs, window, horizon }: Preprocessing
   if (horizon > mostHorizon) wrong('preprocessing.horizon', `an image forecasts at most ${mostHorizon} steps`);
 }
 
-function checkModel({ inputs, outputs, states, prefix }: CInterface, preprocessing: Preprocessing): void {
+function checkModel({ inputs, outputs, states, weights, prefix }: CInterface, preprocessing: Preprocessing): void {
   const { window, features, horizon } = preprocessing;
   const fits = (ports: CInterface['inputs'], elements: number): boolean =>
     ports.length === 1 && ports[0]!.dtype === 'float32' && ports[0]!.count === elements;
@@ -144,6 +144,7 @@ function checkModel({ inputs, outputs, states, prefix }: CInterface, preprocessi
   if (!fits(outputs, horizon)) wrong('model', `${prefix} must have one output of ${horizon} float32`);
   if (states.length > 0)
     wrong('model', 'a forecaster sees its whole window each time; generate the model without carry and state');
+  if (weights) wrong('model', 'an image holds its weights itself; generate the model without a blob');
 }
 
 function checkSelfTest({ cases, tolerance }: ForecasterRequest['selfTest'], preprocessing: Preprocessing): void {

@@ -4,10 +4,12 @@ import { residualReference, type DetectorName, type ResidualMonitorConfig } from
 import { createRandom, type Random } from '@sanderling/kit';
 import { GraphBuilder, readModel, tensorOf, type Model } from '@sanderling/onnx';
 import { parsePreprocessing, type Preprocessing, type Reading } from '@sanderling/series';
-import { generateC } from '../generate.ts';
+import { quantiseForDevice } from '../boards/index.ts';
+import { generateC, type Generated } from '../generate.ts';
+import { compileForHost } from '../host.ts';
 import { referenceOutputs } from '../testing.ts';
 import { generateForecasterC, type ForecasterTest, type GeneratedForecaster } from './generate-forecaster.ts';
-import { referenceOutcomes } from './reference-forecaster.ts';
+import { referenceOutcomes, type ModelRun, type Reference } from './reference-forecaster.ts';
 
 const minute = 60_000;
 
@@ -109,34 +111,50 @@ export function troubledReadings(
 }
 
 /** A model with all that a release says about it. */
-export interface MadeRelease {
-  readonly model: Model;
-  readonly preprocessing: Preprocessing;
-  readonly monitor: ResidualMonitorConfig;
+export interface MadeRelease extends Required<Reference> {
   readonly selfTest: { readonly cases: readonly ForecasterTest[]; readonly tolerance: number };
 }
 
 /** A release around a model: its monitor knows the residuals of steady readings. */
 async function madeRelease(
-  model: Model,
+  run: ModelRun,
   preprocessing: Preprocessing,
-  monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName },
+  monitor: Omit<ResidualMonitorConfig, 'reference'>,
 ): Promise<MadeRelease> {
   const random = createRandom('made-release');
-  const steady = await referenceOutcomes(model, preprocessing, undefined, steadyReadings(preprocessing, 400, random));
+  const steady = await referenceOutcomes({ run, preprocessing }, steadyReadings(preprocessing, 400, random));
   const reference = residualReference(steady.flatMap(({ residuals }) => residuals));
-  const elements = preprocessing.window * preprocessing.features.length;
-  const name = model.graph.inputs[0]!.name;
-  const inputs = [1, 2].map(() => Float32Array.from({ length: elements }, () => random.normal()));
-  const outputs = await referenceOutputs(
-    model,
-    inputs.map((input) => ({ [name]: input })),
-  );
-  const cases = inputs.map((input, i) => ({
-    input: [...input],
-    expected: [...(outputs[i]![model.graph.outputs[0]!.name] as Float32Array)],
-  }));
-  return { model, preprocessing, monitor: { ...monitor, reference }, selfTest: { cases, tolerance: 1e-4 } };
+  const inputs = randomWindows(preprocessing, 2, random);
+  const outputs = await run(inputs);
+  const cases = inputs.map((input, i) => ({ input: [...input], expected: [...outputs[i]!] }));
+  return { run, preprocessing, monitor: { ...monitor, reference }, selfTest: { cases, tolerance: 1e-4 } };
+}
+
+function randomWindows({ window, features }: Preprocessing, count: number, random: Random): readonly Float32Array[] {
+  const elements = window * features.length;
+  return Array.from({ length: count }, () => Float32Array.from({ length: elements }, () => random.normal()));
+}
+
+/** ONNX Runtime. */
+function withRuntime(model: Model): ModelRun {
+  const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
+  return async (windows) => {
+    const outputs = await referenceOutputs(
+      model,
+      windows.map((window) => ({ [input]: window })),
+    );
+    return outputs.map((elements) => elements[output] as Float32Array);
+  };
+}
+
+/** The model's own C code: int8 layers round as no other program does. */
+function withCompiler(generated: Generated): ModelRun {
+  const { inputs, outputs } = generated.face;
+  return async (windows) => {
+    await using host = await compileForHost(generated, { flags: ['-ffp-contract=off'] });
+    const results = await host.run(windows.map((window) => ({ [inputs[0]!.name]: window })));
+    return results.map((elements) => elements[outputs[0]!.name] as Float32Array);
+  };
 }
 
 const everything: Preprocessing['features'] = [
@@ -156,6 +174,8 @@ interface Setting {
   readonly monitor: Omit<ResidualMonitorConfig, 'reference'> & { readonly detector?: DetectorName };
   readonly readingsPerCell?: number;
   readonly fixture?: string;
+  /** Made int8 for the kernels of generated code. */
+  readonly int8?: true;
 }
 
 /** Releases that differ in all that can differ. */
@@ -184,18 +204,34 @@ export const settings: readonly Setting[] = [
     monitor: { detector: 'ddm', scoreWindow: 40 },
     readingsPerCell: 32,
   },
+  {
+    preprocessing: preprocessingOf({ window: 24, horizon: 3, features: ['value', 'hour-sin'] }),
+    monitor: { detector: 'page-hinkley', scoreWindow: 16 },
+    fixture: 'forecaster-gru.onnx',
+    int8: true,
+  },
 ];
 
 /** The release of a setting, and its C code under the name `release` and a number. */
 export async function generatedRelease(
   at: number,
 ): Promise<{ readonly release: MadeRelease; readonly generated: GeneratedForecaster }> {
-  const { preprocessing, monitor, readingsPerCell, fixture } = settings[at]!;
-  const model = fixture
+  const { preprocessing, monitor, readingsPerCell, fixture, int8 } = settings[at]!;
+  const float = fixture
     ? await readModel(fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url)))
     : linearModel(preprocessing, at);
-  const release = await madeRelease(model, preprocessing, monitor);
+  const model = int8 ? await quantised(float, preprocessing) : float;
   const code = await generateC(model, { name: `model${at}` });
+  const release = await madeRelease(int8 ? withCompiler(code) : withRuntime(model), preprocessing, monitor);
   const options = { name: `release${at}`, ...(readingsPerCell ? { readingsPerCell } : {}) };
   return { release, generated: generateForecasterC({ ...release, model: code, ...options }) };
+}
+
+async function quantised(model: Model, preprocessing: Preprocessing): Promise<Model> {
+  const { window, features } = preprocessing;
+  const { name } = model.graph.inputs[0]!;
+  const samples = randomWindows(preprocessing, 50, createRandom('calibration')).map((data) => ({
+    [name]: { dtype: 'float32' as const, dims: [1, window, features.length], data },
+  }));
+  return (await quantiseForDevice(model, samples, { budget: 0.5 })).model;
 }

@@ -1,6 +1,5 @@
-// For tests: the parts of the agent's Predictor in its order, with ONNX Runtime as the model. What a generated forecaster is held against.
+// For tests: the parts of the agent's Predictor in its order. What a generated forecaster is held against.
 import { ResidualMonitor, type ResidualMonitorConfig, type ResidualVerdict } from '@sanderling/drift';
-import { openSession, type Model } from '@sanderling/onnx';
 import {
   decodeForecast,
   ForecastLedger,
@@ -21,25 +20,37 @@ export interface Outcome {
   readonly notFinite: boolean;
 }
 
+/** A model's answers to windows. */
+export type ModelRun = (windows: readonly Float32Array[]) => Promise<readonly Float32Array[]>;
+
+/** A model in its place: `monitor` is left out to learn the residuals that it needs. */
+export interface Reference {
+  readonly run: ModelRun;
+  readonly preprocessing: Preprocessing;
+  readonly monitor?: ResidualMonitorConfig;
+}
+
 const unchanged: ReadonlySet<PushStatus> = new Set(['late', 'stale', 'future', 'invalid']);
 
-/** Takes readings one after another. */
+/** Takes readings one after another. The model is asked about all windows at once: what it says does not change them. */
 export async function referenceOutcomes(
-  model: Model,
-  preprocessing: Preprocessing,
-  monitorConfig: ResidualMonitorConfig | undefined,
+  reference: Reference,
   readings: readonly Reading[],
 ): Promise<readonly Outcome[]> {
-  await using session = await openSession(model);
-  const { window, features } = preprocessing;
-  const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
+  const { run, preprocessing, monitor: config } = reference;
   const buffer = new WindowBuffer(preprocessing);
-  const ledger = new ForecastLedger(preprocessing);
-  const monitor = monitorConfig && new ResidualMonitor(monitorConfig);
-  let verdict: ResidualVerdict = { score: 0, alarm: false, raised: false, warning: false, rollingError: null };
-  const outcomes: Outcome[] = [];
-  for (const reading of readings) {
+  const windows: Float32Array[] = [];
+  const pushed = readings.map((reading) => {
     const status = buffer.push(reading);
+    const asked = buffer.ready && !unchanged.has(status);
+    if (asked) windows.push(Float32Array.from(buffer.window()));
+    return { reading, status, from: buffer.lastTime, asked };
+  });
+  const outputs = (await run(windows)).values();
+  const ledger = new ForecastLedger(preprocessing);
+  const monitor = config && new ResidualMonitor(config);
+  let verdict: ResidualVerdict = { score: 0, alarm: false, raised: false, warning: false, rollingError: null };
+  return pushed.map(({ reading, status, from, asked }): Outcome => {
     const residuals = ledger.observe(reading).flatMap(({ step, residual }) => (step === 1 ? [residual] : []));
     const wasOn = verdict.alarm;
     let raised = false;
@@ -48,17 +59,10 @@ export async function referenceOutcomes(
       raised ||= verdict.raised;
     }
     const alarm = raised ? 'raised' : wasOn && !verdict.alarm ? 'over' : undefined;
-    const [from, asked] = [buffer.lastTime, buffer.ready && !unchanged.has(status)];
-    let points: readonly { readonly time: number; readonly value: number }[] = [];
-    if (asked) {
-      const data = Float32Array.from(buffer.window());
-      const result = await session.run({ [input]: { dtype: 'float32', dims: [1, window, features.length], data } });
-      points = decodeForecast(result[output]!.data as Float32Array, preprocessing, from);
-    }
+    const points = asked ? decodeForecast(outputs.next().value!, preprocessing, from) : [];
     const finite = points.every(({ value }) => Number.isFinite(value));
-    if (asked && finite) ledger.add(points);
+    if (finite) ledger.add(points);
     const forecast = finite ? points.map(({ value }) => value) : [];
-    outcomes.push({ status, forecast, from, residuals, verdict, alarm, notFinite: asked && !finite });
-  }
-  return outcomes;
+    return { status, forecast, from, residuals, verdict, alarm, notFinite: !finite };
+  });
 }
