@@ -69,3 +69,22 @@ test('project check works without a hub', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ name: 'temperature', drift: { alertAt: 0.7 } });
   expect(await sanderling('project', 'check', tmpdir())).toMatchObject({ status: 5 });
 });
+
+test('what is no number is wrong use, told before a hub is asked', async () => {
+  const wrong = [
+    ['predict', 'p', '--steps', 'abc'],
+    ['events', '--after', '-1'],
+    ['readings', 'list', 'p', '--newest', '1.5'],
+  ];
+  for (const args of wrong) {
+    const { status, stderr } = await sanderling(...args, '--url', 'http://127.0.0.1:9', '--key', 'x');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/takes a whole number of at least [01]/);
+  }
+});
+
+test('a subcommand without its argument is wrong use too', async () => {
+  const { status, stderr } = await sanderling('readings', 'list');
+  expect(status).toBe(2);
+  expect(stderr).toContain("missing required argument 'project'");
+});

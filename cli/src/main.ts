@@ -1,5 +1,5 @@
 // Entry of the `sanderling` command.
-import { CommanderError } from 'commander';
+import { CommanderError, type Command } from 'commander';
 import { reportError } from './output.ts';
 import { createProgram } from './program.ts';
 
@@ -7,8 +7,7 @@ import { createProgram } from './program.ts';
 export async function main(args: readonly string[]): Promise<number> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const program = createProgram(stop.signal).exitOverride();
-  for (const command of program.commands) command.exitOverride();
+  const program = throwing(createProgram(stop.signal));
   try {
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? 0);
@@ -16,4 +15,10 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return reportError(error, args.includes('--json'));
   }
+}
+
+/** The command and all below it: wrong use is thrown, so that its exit status is ours. */
+function throwing(command: Command): Command {
+  command.commands.forEach(throwing);
+  return command.exitOverride();
 }

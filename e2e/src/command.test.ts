@@ -54,6 +54,11 @@ beforeAll(async () => {
 afterAll(() => house.stop());
 
 describe('from a file to a forecast', () => {
+  test('training without readings ends with the code of what is wrong, not a gate’s', async () => {
+    const outcome = await sanderling('train', 'cellar', '--wait');
+    expect(outcome).toMatchObject({ status: 3, stderr: expect.stringContaining('TOO_LITTLE_DATA') });
+  });
+
   test('import counts what it took and what it skipped', async () => {
     const { stdout } = await sanderling('readings', 'import', 'cellar', csv);
     expect(stdout).toMatch(/stored 1500 readings from 2026-01-01 00:00:00Z/);

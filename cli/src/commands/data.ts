@@ -9,6 +9,7 @@ import type { IngestAnswer, Quality } from '@sanderling/wire';
 import { loadProject } from '../authoring/load-project.ts';
 import { facts, moment, table } from '../output.ts';
 import type { CommandGroup } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 
 export const projectCommands: CommandGroup = (program, run) => {
   const project = program
@@ -70,7 +71,7 @@ export const readingsCommands: CommandGroup = (program, run) => {
   readings
     .command('list')
     .argument('<project>')
-    .option('--newest <n>', 'how many', Number, 20)
+    .option('--newest <n>', 'how many', wholeNumber(), 20)
     .description('the newest readings')
     .action((name: string, flags: { newest: number }, command) =>
       run(command, async ({ hub }) => {

@@ -24,6 +24,7 @@ import { createSearch, float, int, nsga2, space, type FloatDimension, type IntDi
 import { facts, table } from '../output.ts';
 import { ProgressLine } from '../progress-line.ts';
 import type { CommandGroup } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 
 interface LabFlags {
   readonly out?: string;
@@ -38,7 +39,7 @@ export const driftCommands: CommandGroup = (program, run) => {
     .command('lab')
     .argument('<config>', 'JSON file of detectors, streams and seeds')
     .option('--out <folder>', 'where results and reports go; a run that was stopped goes on from there')
-    .option('--processes <n>', 'tasks at once', Number, availableParallelism())
+    .option('--processes <n>', 'tasks at once', wholeNumber(), availableParallelism())
     .option('--search', 'also search the options of the detectors that the file names')
     .option('--data <folder>', 'folder of recorded streams')
     .description('run detectors over streams with known drifts; writes report.md, report.json and report.html')

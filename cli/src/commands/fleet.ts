@@ -2,12 +2,13 @@
 import type { Device, Release, Rollout } from '@sanderling/wire';
 import { facts, moment, table } from '../output.ts';
 import type { CommandGroup } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 
 export const releaseCommands: CommandGroup = (program, run) => {
   program
     .command('deploy')
     .argument('<project>')
-    .option('--version-number <n>', 'which version; the champion or candidate otherwise', Number)
+    .option('--version-number <n>', 'which version; the champion or candidate otherwise', wholeNumber())
     .option('--force', 'even if a gate said no (admin)')
     .description('release a version and roll it out')
     .action((project: string, flags: { versionNumber?: number; force?: boolean }, command) =>

@@ -73,6 +73,9 @@ test('compile writes C that compiles, and prints what each layer costs', async (
   const printed = JSON.parse(named.stdout) as { files: string[]; report: { macs: number } };
   expect(printed).toMatchObject({ files: [join('d', 'net.h'), join('d', 'net.c')], report: { macs: 816 } });
   expect(existsSync(at('d/net.c'))).toBe(true);
+  const blob = await micro(['compile', 'small-net.onnx', '--out', 'e', '--name', 'net', '--weights', 'blob']);
+  expect(blob.stdout).toContain(join('e', 'net.weights'));
+  expect(readFileSync(at('e/net.weights')).length).toBeGreaterThan(3264);
 });
 
 test('--int8 takes samples as NPY, JSON and CSV, and says what became of each layer', async () => {

@@ -40,6 +40,7 @@ interface ModelFlags {
   readonly name?: string;
   readonly size?: readonly string[];
   readonly carry?: boolean;
+  readonly weights: 'const' | 'blob';
   readonly int8?: boolean;
   readonly calibration?: string;
   readonly method: RangeMethod;
@@ -97,6 +98,11 @@ function withModelFlags(command: Command): Command {
     .option('--name <name>', 'prefix of all names in the C code (from the file name)')
     .option('--size <name=n...>', 'numbers for symbolic dimensions; the first one of inputs is 1 unless told otherwise')
     .option('--carry', 'recurrent layers keep their hidden state from call to call')
+    .addOption(
+      new Option('--weights <where>', 'const: in the C code; blob: in a file that the code takes at run time')
+        .choices(['const', 'blob'])
+        .default('const'),
+    )
     .option('--int8', 'quantise to int8')
     .option('--calibration <path>', 'samples of the inputs for --int8: a folder or a file (.npy, .json, .csv)')
     .addOption(
@@ -153,7 +159,7 @@ async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): P
   return { given, model, generated: await generateC(model, options), quantisation: report };
 }
 
-function generateOptions(path: string, { name, size = [], carry }: ModelFlags): GenerateOptions {
+function generateOptions(path: string, { name, size = [], carry, weights }: ModelFlags): GenerateOptions {
   const own = basename(path, extname(path)).replaceAll(/\W/g, '_').slice(0, 31);
   const sizes = size.map((pair) => {
     const [dimension = '', number] = pair.split('=');
@@ -164,16 +170,18 @@ function generateOptions(path: string, { name, size = [], carry }: ModelFlags): 
   return {
     name: name ?? (/^[A-Za-z]/.test(own) ? own : `model_${own}`.slice(0, 31)),
     sizes: Object.fromEntries(sizes),
+    weights,
     ...(carry === true ? { carry: true } : {}),
   };
 }
 
 async function compile(path: string, flags: CompileFlags, signal: AbortSignal): Promise<Answer> {
   const { generated, quantisation } = await prepared(path, flags, signal);
-  const { report } = generated;
+  const { report, blob } = generated;
   const out = flags.out ?? report.name;
   await mkdir(out, { recursive: true });
-  const files = Object.entries(generated.files).map(([name, text]) => [join(out, name), text] as const);
+  const texts = Object.entries(generated.files).map(([name, text]) => [join(out, name), text] as const);
+  const files = [...texts, ...(blob ? [[join(out, `${report.name}.weights`), blob] as const] : [])];
   for (const [file, text] of files) await writeFileAtomic(file, text);
   const names = files.map(([file]) => file);
   return {

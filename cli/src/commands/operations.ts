@@ -6,13 +6,14 @@ import { apiScopes, type ApiKey, type ApiScope, type HubEvent } from '@sanderlin
 import { Option } from 'commander';
 import { moment, table } from '../output.ts';
 import type { CommandGroup } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 
 export const eventCommands: CommandGroup = (program, run) => {
   program
     .command('events')
     .option('--project <name>')
     .option('--follow', 'go on as they happen')
-    .option('--after <seq>', 'only what came behind this one', Number, 0)
+    .option('--after <seq>', 'only what came behind this one', wholeNumber(0), 0)
     .description('everything that happened')
     .action((flags: { project?: string; follow?: boolean; after: number }, command) =>
       run(command, async ({ hub, signal, print, json }) => {

@@ -1,8 +1,9 @@
 // sanderling train, executions, runs, models, predict: from data to a judged version.
-import { SanderlingError } from '@sanderling/kit';
+import { errorCodes, SanderlingError, type ErrorCode } from '@sanderling/kit';
 import type { Execution, HubClient, ModelVersion, Run } from '@sanderling/wire';
 import { facts, moment, table } from '../output.ts';
 import type { CommandGroup, Context } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 
 export const trainCommands: CommandGroup = (program, run) => {
   program
@@ -75,7 +76,7 @@ export const runCommands: CommandGroup = (program, run) => {
   runs
     .command('list')
     .argument('<project>')
-    .option('--limit <n>', 'how many', Number, 30)
+    .option('--limit <n>', 'how many', wholeNumber(), 30)
     .description('runs of the newest experiment, newest first')
     .action((project: string, flags: { limit: number }, command) =>
       run(command, async ({ hub }) => {
@@ -142,7 +143,7 @@ export const modelCommands: CommandGroup = (program, run) => {
   program
     .command('predict')
     .argument('<project>')
-    .option('--steps <n>', 'how many steps ahead', Number)
+    .option('--steps <n>', 'how many steps ahead', wholeNumber())
     .description('forecast with the champion on the newest readings')
     .action((project: string, flags: { steps?: number }, command) =>
       run(command, async ({ hub }) => {
@@ -165,20 +166,29 @@ async function newestRuns(hub: HubClient, project: string, limit: number): Promi
   return newest === undefined ? [] : (await hub.runs(newest.id, { limit })).items;
 }
 
-/** Prints steps and trials as they happen, until the execution ends. @throws GATE_FAILED when a gate stopped it, INTERNAL when it failed. */
+/** Prints steps and trials as they happen, until the execution ends. @throws GATE_FAILED when a gate stopped it, otherwise the code of what ended it. */
 async function watchExecution(context: Context, started: Execution): Promise<Execution> {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, context.signal]);
+  let code: ErrorCode | undefined;
   for await (const event of context.hub.followEvents({ project: started.project }, signal)) {
     if (event.data['execution'] !== started.id && event.subject !== started.id) continue;
     if (!context.json) context.print(`${moment(event.time)} ${event.type} ${JSON.stringify(event.data)}`);
-    if (event.type === 'execution.finished') ended.abort();
+    if (event.type !== 'execution.finished') continue;
+    if (isErrorCode(event.data['code'])) code = event.data['code'];
+    ended.abort();
   }
   const execution = await context.hub.execution(started.id);
   if (execution.state === 'succeeded') return execution;
-  const code =
-    execution.state === 'stopped' ? 'GATE_FAILED' : execution.state === 'cancelled' ? 'CANCELLED' : 'INTERNAL';
-  throw new SanderlingError(code, execution.reason ?? `the execution ${execution.state}`, { where: execution.id });
+  throw new SanderlingError(
+    code ?? (execution.state === 'stopped' ? 'GATE_FAILED' : 'INTERNAL'),
+    execution.reason ?? `the execution ${execution.state}`,
+    { where: execution.id },
+  );
+}
+
+function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(errorCodes, value);
 }
 
 function describeExecution(execution: Execution): string {

@@ -191,7 +191,7 @@ describe('large imports', () => {
         .select('state')
         .where('state', '!=', 'visible')
         .execute();
-    await expect.poll(left).toEqual([]);
+    await expect.poll(left, { timeout: 30_000 }).toEqual([]);
   });
 
   test('a client that goes away in the middle leaves nothing', async () => {

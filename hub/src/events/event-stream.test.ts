@@ -68,7 +68,7 @@ test('the typed client follows and misses nothing', async () => {
     }
   })();
   await happen(5, 'q');
-  await expect.poll(() => seen.length).toBe(5);
+  await expect.poll(() => seen.length, { timeout: 30_000 }).toBe(5);
   await happen(5, 'q');
   await following;
   expect(seen).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
@@ -93,7 +93,9 @@ test('streams are bounded, and end with their clients and with the hub', async (
   await fetch(path, { headers: auth, signal: gone.signal });
   const staying = await open('');
   await expect
-    .poll(async () => (await fetch(path, { headers: auth, signal: AbortSignal.timeout(500) })).status)
+    .poll(async () => (await fetch(path, { headers: auth, signal: AbortSignal.timeout(2000) })).status, {
+      timeout: 30_000,
+    })
     .toBe(429);
   gone.abort();
   const freed = async (): Promise<number> => {
@@ -101,7 +103,7 @@ test('streams are bounded, and end with their clients and with the hub', async (
     await response.body?.cancel();
     return response.status;
   };
-  await expect.poll(freed).toBe(200);
+  await expect.poll(freed, { timeout: 30_000 }).toBe(200);
   for (let i = 0; i < 4; i++) expect((await fetch(path, { method: 'HEAD', headers: auth })).status).toBe(200);
   expect(await freed()).toBe(200);
   await hub.restart();

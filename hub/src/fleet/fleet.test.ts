@@ -275,21 +275,25 @@ describe('desired states', () => {
     expect(await replaced).toMatchObject({ counter: 0 });
     const third = devices[2]!.desired(0, 60);
     await expect
-      .poll(() =>
-        devices[3]!.desired(0, 0.01).then(
-          () => 'ok',
-          (error: { code: string }) => error.code,
-        ),
+      .poll(
+        () =>
+          devices[3]!.desired(0, 0.01).then(
+            () => 'ok',
+            (error: { code: string }) => error.code,
+          ),
+        { timeout: 30_000 },
       )
       .toBe('LIMIT_REACHED');
     gone.abort();
     expect(await left).toBe('gone');
     await expect
-      .poll(() =>
-        devices[3]!.desired(0, 0.01).then(
-          () => 'ok',
-          (error: { code: string }) => error.code,
-        ),
+      .poll(
+        () =>
+          devices[3]!.desired(0, 0.01).then(
+            () => 'ok',
+            (error: { code: string }) => error.code,
+          ),
+        { timeout: 30_000 },
       )
       .toBe('ok');
     for (const { id } of devices.slice(1, 3)) await hub.hub.capabilities.fleet.offer(id, null);

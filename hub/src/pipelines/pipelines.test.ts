@@ -93,7 +93,7 @@ test('cancelling ends trials and runs; a queued execution ends before it begins'
   expect(await ended(house, first.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled' });
   expect((await house.tracking.runs({ state: 'running' })).items).toEqual([]);
   expect((await house.tracking.runs({ state: 'killed' })).items.length).toBeGreaterThan(1);
-  await expect.poll(() => pids.filter((pid) => house.workers.pids.includes(pid)).length).toBe(0);
+  await expect.poll(() => pids.filter((pid) => house.workers.pids.includes(pid)).length, { timeout: 30_000 }).toBe(0);
   await expect(house.pipelines.cancel(first.id)).rejects.toMatchObject({ code: 'CONFLICT' });
 });
 
