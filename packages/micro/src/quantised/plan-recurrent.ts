@@ -3,6 +3,7 @@ import { floatAttribute, intAttribute, stringAttribute, tensorOf, toNumbers, typ
 import { countOf, type Layer, type Program, type Quantisation, type StateBinding, type Value } from '../ir.ts';
 import { realsOf, weightsOf, type Weights } from './constants.ts';
 import type { Draft, Twin } from './draft.ts';
+import { doublings, factorOf } from './fixed-point.ts';
 import { packed } from './plan-products.ts';
 import type { RecurrentWork } from './work.ts';
 
@@ -75,18 +76,27 @@ function initialOf(
       value: draft.define(given.name, { dtype: 'int16', dims: given.dims, quantisation, role: 'constant', data }),
     };
   }
-  const state = states.find(({ input }) => input === given);
-  const own = state && draft.readersOf(given).length === 1 && state.next === layer.outputs[index - 4];
-  if (state && own) {
+  const before = unquantised(draft, given);
+  const state = states.find(({ input }) => input === before);
+  const next = state && unquantised(draft, state.next);
+  if (state && next && draft.readersOf(before).length === 1 && next === layer.outputs[index - 4]) {
     const input = draft.define(given.name, { dtype: 'int16', dims: given.dims, quantisation, role: 'state' });
     const initial = state.initial && codesOf(Array.from(toNumbers(state.initial)), given.dims, quantisation);
-    return { value: input, states: states.map((one) => (one === state ? { input, next: state.next, initial } : one)) };
+    return { value: input, states: states.map((one) => (one === state ? { input, next, initial } : one)) };
   }
   const order = given.dims.map((_, axis) => axis);
   const to = { dtype: 'int16', dims: given.dims, quantisation } as const;
   return {
     value: draft.add(layer, 'Int8Quantise', { to, inputs: [given], work: { kind: 'convert', order, flip: false } }),
   };
+}
+
+/** What a value was before QuantizeLinear and DequantizeLinear, where nothing else reads what is between: a state needs no rounding to 8 bits. */
+function unquantised(draft: Draft, value: Value): Value {
+  const outer = draft.producers.get(value);
+  const inner = outer?.operator === 'DequantizeLinear' ? draft.producers.get(outer.inputs[0]!) : undefined;
+  if (inner?.operator !== 'QuantizeLinear' || draft.readersOf(outer!.inputs[0]!).length > 1) return value;
+  return inner.inputs[0]!;
 }
 
 function codesOf(reals: readonly number[], dims: readonly number[], { scale }: Quantisation): Tensor {
@@ -177,17 +187,19 @@ interface Gates {
  * Per direction and row: multipliers of both sums to steps of 2^-16, and the bias with the zero point folded in. With the reset after the product, the candidate's
  * rows have the bias of the state, and rows behind all others that of the input.
  */
-function gateParameters(gates: Gates): { parameters: readonly (readonly number[])[]; shift: number } | undefined {
+function gateParameters(gates: Gates): Pick<RecurrentWork, 'parameters' | 'shift' | 'up'> | undefined {
   const { w, r, b, x, hidden, rows, rowsOf, afterReset, count } = gates;
   const scaleOf = ({ scales }: Weights, row: number): number => (scales.length === 1 ? scales[0]! : scales[row]!);
   const step = 2 ** 16;
   const inputScale = (row: number): number => x.scale[0]! * scaleOf(w, row) * step;
   const hiddenScale = (row: number): number => hiddenQuantisation.scale[0]! * scaleOf(r, row) * step;
   const all = Array.from({ length: rows }, (_, row) => row);
-  const largest = Math.max(...all.map(inputScale), ...all.map(hiddenScale));
-  const shift = Math.min(30 - Math.floor(Math.log2(largest)), 60);
-  if (!(largest > 0) || shift < 1) return undefined;
-  const multiplier = (scale: number): number => Math.min(2 ** 31 - 1, Math.round(scale * 2 ** shift));
+  const most = (scale: (row: number) => number): number => Math.max(...all.map(scale));
+  const up = doublings([most(inputScale)], 2 ** 15 * w.dims[2]!);
+  const largest = up === undefined ? Infinity : Math.max(most(inputScale) / 2 ** up, most(hiddenScale));
+  const factor = factorOf(largest);
+  if (up === undefined || !factor || factor.multiplier === 0) return undefined;
+  const multiplier = (scale: number): number => Math.min(2 ** 31 - 1, Math.round(scale * 2 ** (32 + factor.shift)));
   const parameters = Array.from({ length: count }, (_, d) => {
     const codes = rowsOf(w, d);
     const bias = (row: number, part: 'input' | 'hidden' | 'both'): number => {
@@ -198,7 +210,7 @@ function gateParameters(gates: Gates): { parameters: readonly (readonly number[]
       return Math.round(real * step);
     };
     const line = (row: number, part: 'input' | 'hidden' | 'both'): readonly number[] => [
-      multiplier(inputScale(row)),
+      multiplier(inputScale(row) / 2 ** up),
       multiplier(hiddenScale(row)),
       bias(row, part),
     ];
@@ -206,5 +218,6 @@ function gateParameters(gates: Gates): { parameters: readonly (readonly number[]
     const first = all.flatMap((row) => line(row, split && row >= 2 * hidden ? 'hidden' : 'both'));
     return [...first, ...(split ? all.slice(2 * hidden).flatMap((row) => line(row, 'input')) : [])];
   });
-  return parameters.flat().every((one) => Math.abs(one) < 2 ** 31) ? { parameters, shift } : undefined;
+  const fits = parameters.flat().every((one, i) => Math.abs(one) < (i % 3 === 2 ? 2 ** 28 : 2 ** 31));
+  return fits ? { parameters, shift: factor.shift, up } : undefined;
 }

@@ -359,12 +359,10 @@ static void NAME_arrange(const int16_t *x, int32_t count, int16_t *row)
 }
 
 /* Before an activation, in steps of 2^-16: both sums scaled, and the bias. parameters: multipliers of both sums, bias. */
-static int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t shift)
+static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t up, int32_t shift)
 {
-    const int64_t sum = (int64_t)input * parameters[0] + (int64_t)hidden * parameters[1];
-    const int64_t half = ((int64_t)1 << (shift - 1)) - ((sum < 0) ? 1 : 0);
-    const int64_t value = ((sum + half) >> shift) + parameters[2];
-    return (value > 1048576) ? 1048576 : ((value < -1048576) ? -1048576 : (int32_t)value);
+    const int64_t sum = (int64_t)(input * (1 << up)) * parameters[0] + (int64_t)hidden * parameters[1];
+    return (((int32_t)(sum >> 32) + (1 << (shift - 1))) >> shift) + parameters[2];
 }
 
 /* 1 / (1 + exp(-x)) - 1/2 for x = step / 32, in steps of 2^-17. */
@@ -373,7 +371,7 @@ LOGISTIC
 };
 
 /* The table at x >= 0, x in steps of 2^-16, by linear interpolation. */
-static int32_t NAME_logistic_at(int32_t x)
+static inline int32_t NAME_logistic_at(int32_t x)
 {
     const int32_t place = (x < 786432) ? x : 786432;
     const int32_t low = NAME_logistic[place >> 11];
@@ -381,21 +379,22 @@ static int32_t NAME_logistic_at(int32_t x)
 }
 
 /* From steps of 2^-16 to steps of 2^-15. */
-static int32_t NAME_sigmoid_q15(int32_t x)
+static inline int32_t NAME_sigmoid_q15(int32_t x)
 {
     const int32_t part = (NAME_logistic_at((x < 0) ? -x : x) + 2) >> 2;
     return (x < 0) ? (16384 - part) : ((part < 16384) ? (16384 + part) : 32767);
 }
 
-static int32_t NAME_tanh_q15(int32_t x)
+static inline int32_t NAME_tanh_q15(int32_t x)
 {
-    const int32_t part = (NAME_logistic_at(2 * ((x < 0) ? -x : x)) + 1) >> 1;
+    const int32_t most = (x < 0) ? -x : x;
+    const int32_t part = (NAME_logistic_at((most < 393216) ? (2 * most) : 786432) + 1) >> 1;
     const int32_t size = (part < 32767) ? part : 32767;
     return (x < 0) ? -size : size;
 }
 
 /* value / 2^15, rounded. */
-static int32_t NAME_q15(int32_t value)
+static inline int32_t NAME_q15(int32_t value)
 {
     return (value + 16384) >> 15;
 }`;

@@ -139,6 +139,7 @@ export interface RecurrentWork {
   readonly candidateWeights: readonly Int8Array[];
   readonly parameters: readonly (readonly number[])[];
   readonly shift: number;
+  readonly up: number;
   readonly macs: number;
 }
 
