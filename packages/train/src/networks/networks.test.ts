@@ -1,4 +1,5 @@
-// The ready networks against PyTorch (fixtures/networks.py): the same weights, data and batches give the same loss curve.
+// The ready networks against PyTorch in float64 (fixtures/networks.py): the same weights, data and batches give the same loss curve, as they are and
+// as smooth twins (tanh for ReLU, mean for max-pool), whose slopes do not jump.
 import { readFileSync } from 'node:fs';
 import { tensorOf, type RunTensor } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
@@ -6,22 +7,29 @@ import { product } from '../algebra.ts';
 import { rowReader } from '../compile/reader.ts';
 import { TrainingRuntime } from '../fit/runtime.ts';
 import { crossEntropy } from '../losses/classification.ts';
+import { detectionLoss } from '../losses/detection.ts';
 import type { Loss } from '../losses/loss.ts';
 import { angularMargin } from '../losses/margin.ts';
 import { dice } from '../losses/overlap.ts';
 import { meanSquaredError } from '../losses/regression.ts';
 import { withInitializers, type Network } from '../network.ts';
-import { adam } from '../optimisers/optimisers.ts';
+import { adam, type Optimiser } from '../optimisers/optimisers.ts';
 import { convolutionalAutoencoder, denseAutoencoder } from './autoencoders.ts';
 import { depthwiseClassifier } from './depthwise.ts';
+import { detectorNetwork } from './detector.ts';
 import { pictureClassifier, pictureEmbedding } from './picture.ts';
 import { maskNetwork } from './mask.ts';
 
 interface Run {
   readonly name: keyof typeof problems;
+  readonly smooth: boolean;
+  /** Adam's bias corrections in float64. */
+  readonly precise: boolean;
   readonly rate: number;
   readonly parameters: readonly string[];
   readonly losses: readonly number[];
+  /** Largest relative error of PyTorch's own float32 training, each batch in eight orders. */
+  readonly float32: { readonly losses: number; readonly statistics: number };
   readonly statistics: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -51,6 +59,19 @@ const masks: RunTensor = {
   data: Float32Array.from({ length: rows * 256 }, (_, i) =>
     Number(image.data[Math.floor(i / 256) * 768 + (i % 256)]) > 0.2 ? 1 : 0,
   ),
+};
+
+/** Each anchor's class + 1 or 0, and four offsets. */
+const anchors = 3 * (4 * 4 + 2 * 2);
+const offsets = wave([anchors, 4]);
+const objects: RunTensor = {
+  dtype: 'float32',
+  dims: [rows, anchors, 5],
+  data: Float32Array.from({ length: rows * anchors * 5 }, (_, i) => {
+    const [row, anchor, k] = [Math.floor(i / (anchors * 5)), Math.floor(i / 5) % anchors, i % 5];
+    const mark = (row * 7 + anchor * 5) % 11;
+    return k === 0 ? (mark < 2 ? mark + 1 : 0) : Number(offsets.data[(row * anchors + anchor) * 4 + k - 1]);
+  }),
 };
 
 interface Problem {
@@ -113,6 +134,13 @@ const problems = {
     target: masks,
     loss: dice(),
   },
+  detectorNetwork: {
+    network: detectorNetwork({ size: [32, 32], classes: 2, filters: [16, 24] }),
+    input: 'image',
+    x: wave([3, 32, 32]),
+    target: objects,
+    loss: detectionLoss({ classes: 2 }),
+  },
 } as const satisfies Record<string, Problem>;
 
 /** The network with weights that follow the fixture's formula. */
@@ -133,28 +161,75 @@ function seeded(network: Network): Network {
   return { ...network, graph: withInitializers(network.graph, new Map(weights)) };
 }
 
+/** The same network with tanh for ReLU and mean pools for max-pools. */
+function smoothed(network: Network): Network {
+  const twins: Readonly<Record<string, string>> = { Relu: 'Tanh', MaxPool: 'AveragePool' };
+  const nodes = network.graph.nodes.map((node) => ({ ...node, opType: twins[node.opType] ?? node.opType }));
+  return { ...network, graph: { ...network.graph, nodes } };
+}
+
+/**
+ * Adam whose bias corrections are computed in float64, as PyTorch does: in float32, 1 − 0.999ᵗ is off by 1e-5 in the first steps, which is enough to
+ * tip the choice of a ReLU or a pool later on.
+ */
+const preciseAdam: Optimiser = {
+  ...adam(),
+  prepare: (m, { step, rate }) => {
+    const number = (x: number) => m.number(x, 'float64');
+    const correction = (beta: number) => m.oneMinus(m.pow(number(beta), m.cast(step, 'float64')));
+    const scale = m.sqrt(m.div(correction(0.999), 1 - 0.999));
+    const size = m.mul(m.div(m.mul(m.cast(rate, 'float64'), 1 - 0.9), correction(0.9)), scale);
+    return { size: m.cast(size, 'float32'), epsilon: m.cast(m.mul(scale, 1e-8), 'float32') };
+  },
+};
+
+/** Trains as the fixture did; the largest relative errors of the losses and of the running statistics. */
+async function errorsOf(run: Run): Promise<{ losses: number; statistics: number }> {
+  const { network, input, x, target, loss }: Problem = problems[run.name];
+  expect(network.parameters).toEqual(run.parameters);
+  const column = ({ dtype, dims }: RunTensor) => ({ dtype, dims: dims.slice(1) });
+  const reader = rowReader({ [input]: column(x), target: column(target) });
+  const chosen = seeded(run.smooth ? smoothed(network) : network);
+  const plan = { network: chosen, reader, loss, optimiser: run.precise ? preciseAdam : adam(), batch };
+  await using runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target }, seed: 0 });
+  const index = Int32Array.from(
+    { length: steps * batch },
+    (_, k) => (Math.floor(k / batch) * 5 + (k % batch) * 7) % rows,
+  );
+  const got = await runtime.train(index, new Float32Array(steps).fill(run.rate));
+  const statistics = Object.entries(run.statistics).map(([buffer, want]) => {
+    const have = runtime.state.get(buffer)?.data as Float32Array;
+    const far = want.map((value, i) => Math.abs(value - (have[i] as number)));
+    return Math.max(...far) / Math.max(1, ...want.map(Math.abs));
+  });
+  return {
+    losses: Math.max(...run.losses.map((want, i) => Math.abs(want - (got[i] as number)) / want)),
+    statistics: Math.max(0, ...statistics),
+  };
+}
+
+const nameOf = ({ name, smooth, precise, rate }: Run): string =>
+  [name, ...(smooth ? ['smooth'] : []), ...(precise ? ['precise Adam'] : []), `rate ${rate}`].join(', ');
+
 describe('ready networks', () => {
-  test.each(fixture.runs.map((run) => [run.name, run] as const))(
+  test('every one is compared, as it is and as its smooth twin', () => {
+    for (const smooth of [false, true]) {
+      const runs = fixture.runs.filter((run) => run.smooth === smooth && !run.precise);
+      expect(runs.map(({ name }) => name)).toEqual(Object.keys(problems));
+    }
+  });
+
+  test.each(fixture.runs.map((run) => [nameOf(run), run] as const))(
     '%s: 200 steps of loss as PyTorch',
-    async (name, run) => {
-      const { network, input, x, target, loss }: Problem = problems[name];
-      expect(network.parameters).toEqual(run.parameters);
-      const column = ({ dtype, dims }: RunTensor) => ({ dtype, dims: dims.slice(1) });
-      const reader = rowReader({ [input]: column(x), target: column(target) });
-      const plan = { network: seeded(network), reader, loss, optimiser: adam(), batch };
-      await using runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target }, seed: 0 });
-      const index = Int32Array.from(
-        { length: steps * batch },
-        (_, k) => (Math.floor(k / batch) * 5 + (k % batch) * 7) % rows,
-      );
-      const got = await runtime.train(index, new Float32Array(steps).fill(run.rate));
-      const errors = run.losses.map((want, i) => Math.abs(want - (got[i] as number)) / want);
-      expect(Math.max(...errors)).toBeLessThan(1e-3);
-      for (const [buffer, want] of Object.entries(run.statistics)) {
-        const have = runtime.state.get(buffer)?.data as Float32Array;
-        const scale = Math.max(1, ...want.map(Math.abs));
-        expect(Math.max(...want.map((value, i) => Math.abs(value - (have[i] as number)))) / scale).toBeLessThan(1e-3);
-      }
+    async (_, run) => {
+      const errors = await errorsOf(run);
+      expect(errors.losses).toBeLessThan(1e-3);
+      // A choice that rounding tipped moves the means: as far as it moves them in PyTorch when a batch comes in another order.
+      expect(errors.statistics).toBeLessThan(Math.max(1e-3, 2 * run.float32.statistics));
+      if (!run.smooth) return;
+      // Without jumps there is rounding alone.
+      expect(errors.losses).toBeLessThan(Math.max(1e-4, 5 * run.float32.losses));
+      expect(errors.statistics).toBeLessThan(1e-4);
     },
   );
 });
