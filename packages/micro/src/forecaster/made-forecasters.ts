@@ -33,7 +33,7 @@ export function preprocessingOf(given: Partial<Preprocessing>): Preprocessing {
 }
 
 /** A model that mostly says what it saw last. */
-function linearModel({ window, features, horizon }: Preprocessing, seed: number): Model {
+export function linearModel({ window, features, horizon }: Preprocessing, seed: number): Model {
   const random = createRandom(seed, 'linear-model');
   const rows = window * features.length;
   const last = (window - 1) * features.length;
