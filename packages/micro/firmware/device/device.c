@@ -18,6 +18,8 @@
 #endif
 #define TURN_MS 20u
 #define EVENT_REST_BYTES 76u
+/* The end of the year 9999. */
+#define MOST_TIME_MS INT64_C(253402300799999)
 
 static struct {
     bool     set;
@@ -28,10 +30,16 @@ static struct {
 
 int64_t device_now(void) { return device.set ? (int64_t)board_milliseconds() + device.offset : 0; }
 
-void device_set_time(int64_t time_ms)
+static bool is_time(int64_t time_ms) { return time_ms > 0 && time_ms <= MOST_TIME_MS; }
+
+bool device_set_time(int64_t time_ms)
 {
+    if (!is_time(time_ms)) {
+        return false;
+    }
     device.offset = time_ms - (int64_t)board_milliseconds();
     device.set = true;
+    return true;
 }
 
 /* What an event happened at: the clock, or as near as can be known. */
@@ -136,7 +144,7 @@ static void tell_answer(int64_t time_ms)
 bool device_reading(int64_t time_ms, float value)
 {
     uint8_t rest[4];
-    if (!isfinite(value) || time_ms <= outbox_newest_ms()) {
+    if (!isfinite(value) || !is_time(time_ms) || time_ms <= outbox_newest_ms()) {
         return false;
     }
     (void)put_f32(rest, value);

@@ -32,7 +32,8 @@ void device_step(void);
 
 /* Milliseconds since 1970; 0 while the clock is not set. */
 int64_t device_now(void);
-void    device_set_time(int64_t time_ms);
+/* False for a time that cannot be (before 1970, after the year 9999). */
+bool    device_set_time(int64_t time_ms);
 /* Takes a reading; false when it is not newer than the newest, not finite, or the flash does not take it. */
 bool device_reading(int64_t time_ms, float value);
 /* A session has begun: what the hub must hear and could not before. */

@@ -373,9 +373,7 @@ void outbox_open(void)
         at.offset += r.record_bytes;
         box.waiting += is_entry(&r) && r.number > box.confirmed ? 1u : 0u;
     }
-    if (box.head.offset > LIMIT) {
-        (void)rotate();
-    }
+    /* A rotation that a power cut ended (the head is in its tail) is finished by outbox_resume(), which knows what the hub has, or by the next entry. */
 }
 
 /* More than half of the ring waits. */
@@ -463,6 +461,9 @@ void outbox_resume(uint64_t number)
 {
     box.sent = number;
     outbox_confirm(number);
+    if (box.head.offset > LIMIT) {
+        (void)rotate();
+    }
 }
 
 void outbox_recent(uint32_t most, void (*take)(int64_t time_ms, float value))

@@ -42,6 +42,9 @@ static bool new_outbox(const uint8_t *session)
 static uint32_t resume(const uint8_t *body, const uint8_t *session, uint8_t *answer)
 {
     uint64_t stored = get_u64(body + 8);
+    if (!device_set_time((int64_t)get_u64(body))) {
+        return status_only(answer, STATUS_MALFORMED);
+    }
     /* A hub that knows numbers which were never given here: this flash is an old copy. */
     if ((state.flags & STATE_HAS_OUTBOX) == 0u || stored >= outbox_next()) {
         if (!new_outbox(session)) {
@@ -49,7 +52,6 @@ static uint32_t resume(const uint8_t *body, const uint8_t *session, uint8_t *ans
         }
         stored = 0u;
     }
-    device_set_time((int64_t)get_u64(body));
     outbox_resume(stored);
     return info_write(answer);
 }
@@ -140,8 +142,7 @@ uint32_t request_do(uint8_t type, const uint8_t *body, uint32_t bytes, const uin
     case TYPE_STATUS:
         return info_write(answer);
     case TYPE_SET_TIME:
-        device_set_time((int64_t)get_u64(body));
-        return status_only(answer, STATUS_OK);
+        return status_only(answer, device_set_time((int64_t)get_u64(body)) ? STATUS_OK : STATUS_MALFORMED);
     case TYPE_UPDATE_BEGIN:
         return update_begin(body, answer);
     case TYPE_UPDATE_CHUNK:
