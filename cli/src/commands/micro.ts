@@ -6,6 +6,7 @@ import { SanderlingError, writeFileAtomic } from '@sanderling/kit';
 import {
   boardNames,
   boards,
+  flashLayout,
   generateC,
   isQuantised,
   linkBudget,
@@ -200,18 +201,23 @@ async function bench(path: string, flags: BoardFlags, signal: AbortSignal): Prom
   const { report } = generated;
   const [instructions = 0] = found.instructions.toSorted((a, b) => b - a);
   const { outputs: _, layers, ...measured } = found;
-  const data = { report, quantisation, ...measured, layers, perMac: perMac(instructions, report.macs), budget };
+  const { megahertz } = targets[flags.target];
+  const milliseconds = instructions / (1000 * megahertz);
+  const rates = { perMac: perMac(instructions, report.macs), milliseconds };
+  const data = { report, quantisation, ...measured, layers, ...rates, budget };
   const summary = facts([
     ['board', boards[board].title],
     ['instructions', instructions],
     ['multiply-accumulates', report.macs],
     ['instructions per MAC', perMac(instructions, report.macs)],
+    [`at ${megahertz} MHz`, `${milliseconds.toPrecision(3)} ms, if it does one instruction a cycle`],
     ['stack', `${found.stackBytes} B`],
     [
       'RAM',
       `${report.arenaBytes} B arena (lower bound ${report.boundBytes}), ${report.stateBytes} B state, ${report.inputBytes} B in, ${report.outputBytes} B out`,
     ],
     ['flash', `${found.flash.code} B code, ${found.flash.constants} B constants`],
+    ['model slot', slotText(found)],
   ]);
   const text = [
     layerTable(generated, layers ?? []),
@@ -300,6 +306,14 @@ async function differenceFrom(
       }
   }
   return worst;
+}
+
+/** How much of a slot the model takes when it is sent to a device as an update. */
+function slotText({ flash }: Measurement): string {
+  const bytes = flash.code + flash.constants;
+  const { slotBytes } = flashLayout;
+  if (bytes > slotBytes) return `too large to be sent as an update (${bytes} of ${slotBytes} B)`;
+  return `${((100 * bytes) / slotBytes).toFixed(1)} % of the ${slotBytes / 1024} KiB for an update`;
 }
 
 const perMac = (instructions: number, macs: number): number | undefined =>

@@ -15,9 +15,10 @@ void clock_start(void)
     TIMER0->value = 0xFFFFFFFFu;
     TIMER0->control = TIMER_ON | TIMER_INTERRUPT;
     NVIC_ENABLE = (1u << IRQ_TIMER0) | (1u << IRQ_TIMER1);
-    /* QEMU looks again for bytes that came while the UARTs were off only when something happens: let something happen. */
-    TIMER1->reload = BOARD_TICKS_PER_MILLISECOND;
-    TIMER1->value = BOARD_TICKS_PER_MILLISECOND;
+    /* QEMU looks again for bytes that came while the UARTs were off only when something happens: let something happen, and that before
+       main, where instructions may be counted. */
+    TIMER1->reload = 25u;
+    TIMER1->value = 25u;
     TIMER1->control = TIMER_ON | TIMER_INTERRUPT;
 }
 

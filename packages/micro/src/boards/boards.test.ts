@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom, SanderlingError, sha256 } from '@sanderling/kit';
-import { decodeModel, GraphBuilder, tensorOf, type Model } from '@sanderling/onnx';
+import { decodeModel, GraphBuilder, tensorOf, type Model, type ValueInfo } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { generateC, type Generated } from '../generate.ts';
 import { compileForHost, hasCompiler, strictFlags } from '../host.ts';
@@ -20,6 +20,7 @@ import {
   hasBoardTools,
   linkBudget,
   measure,
+  quantiseForDevice,
   runFirmware,
   type BoardName,
 } from './index.ts';
@@ -71,7 +72,6 @@ describe.skipIf(!tools)('a float model gives on both boards the bits of the host
     const inputs = [1, 2, 3].map((seed) => randomInputs(model, seed));
     await using host = await compileForHost(generated, { flags: hostFlags });
     const wanted = await host.run(inputs);
-    const counts: number[] = [];
     for (const board of boardNames) {
       const found = await measure(generated, { board, inputs, flags: strictFlags, perLayer: board === 'm7' });
       expect(found.outputs).toEqual(wanted);
@@ -79,7 +79,6 @@ describe.skipIf(!tools)('a float model gives on both boards the bits of the host
       const [first] = found.instructions;
       expect(first! / macs).toBeGreaterThan(2);
       expect(first! / macs).toBeLessThan(40);
-      counts.push(first!);
       expect(found.stackBytes).toBeGreaterThanOrEqual(24);
       expect(found.stackBytes).toBeLessThan(1024);
       // Code that is not inlined, and the linker joining equal constants, may change it a little.
@@ -94,8 +93,32 @@ describe.skipIf(!tools)('a float model gives on both boards the bits of the host
       const sum = found.layers.reduce((total, { instructions }) => total + instructions, 0);
       expect(Math.abs(sum / found.instructions[2]! - 1)).toBeLessThan(0.03);
     }
-    const again = await measure(generated, { board: 'm4', inputs, flags: strictFlags });
-    expect(again.instructions[0]).toBe(counts[1]);
+  });
+
+  test.each([
+    ['GRU', () => fixture('forecaster-gru')],
+    ['CNN', cnn],
+  ])('also %s in int8, and with its weights in a blob', async (_name, make) => {
+    const float = make();
+    const [{ name, shape }] = float.graph.inputs as [ValueInfo];
+    const dims = (shape as (number | string)[]).map((dim) => (typeof dim === 'number' ? dim : 1));
+    const samples = [4, 5, 6].map((seed) => ({
+      [name]: { dtype: 'float32' as const, dims, data: randomInputs(float, seed)[name]! },
+    }));
+    const { model } = await quantiseForDevice(float, samples, { budget: 1 });
+    const inputs = [7, 8].map((seed) => randomInputs(float, seed));
+    for (const [board, weights] of [
+      ['m7', 'const'],
+      ['m4', 'blob'],
+    ] as const) {
+      const generated = await generateC(model, { name: 'net', weights });
+      expect(generated.report.layers.map(({ operator }) => operator)).toContain('Int8Dense');
+      await using host = await compileForHost(generated, { flags: hostFlags });
+      const { outputs, flash } = await measure(generated, { board, inputs, flags: strictFlags });
+      expect(outputs).toEqual(await host.run(inputs));
+      expect(flash.constants).toBeGreaterThan(generated.report.constantBytes - 400);
+      await linkBudget(generated, 'stm32h745');
+    }
   });
 
   test('state and self-test live on the board', async () => {

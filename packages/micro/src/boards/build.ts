@@ -1,10 +1,9 @@
 // Firmware for a board: sources and the board's own files through the ARM compiler and linker.
-import { rmSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SanderlingError } from '@sanderling/kit';
+import { digestOf, SanderlingError } from '@sanderling/kit';
 import { readElf, type Elf } from './elf.ts';
 import { boards, type BoardName } from './table.ts';
 import { compilerCommand, execute, requireBoardTools } from './toolchain.ts';
@@ -211,7 +210,7 @@ function compileFlags(board: BoardName, include: readonly string[]): readonly st
 
 const compiled = new Map<BoardName, Promise<string>>();
 
-/** The folder with the board's own files, compiled once in the life of this process. */
+/** The folder with the board's own files, compiled. */
 function boardObjects(board: BoardName): Promise<string> {
   const known = compiled.get(board) ?? compileBoard(board);
   compiled.set(board, known);
@@ -219,12 +218,34 @@ function boardObjects(board: BoardName): Promise<string> {
   return known;
 }
 
+/**
+ * Kept among the temporary files under the digest of all that they are made from, so that the next process finds them there. A folder of another user is
+ * not touched.
+ */
 async function compileBoard(board: BoardName): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'board-files-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const files = boardFiles.map((name) => join(boardFolder, name));
-  await runCompiler([...compileFlags(board, []), '-O2', ...files], folder, {});
-  return folder;
+  const args = [...compileFlags(board, []), '-O2'];
+  const { out } = await execute(compilerCommand, ['--version']);
+  const names = (await readdir(boardFolder)).filter((name) => /\.[ch]$/.test(name)).toSorted();
+  const texts = await Promise.all(names.map((name) => readFile(join(boardFolder, name), 'utf8')));
+  const digest = digestOf({ args, compiler: out, names, texts }).slice(0, 24);
+  const kept = join(tmpdir(), `sanderling-board-${process.getuid?.() ?? 0}-${digest}`);
+  if (await isOwn(kept)) return kept;
+  const folder = await mkdtemp(`${kept}-`);
+  await runCompiler([...args, ...boardFiles.map((name) => join(boardFolder, name))], folder, {});
+  return rename(folder, kept).then(
+    () => kept,
+    // Another process was faster, or the name is taken by somebody else.
+    async () => {
+      if (!(await isOwn(kept))) return folder;
+      await rm(folder, { recursive: true, force: true });
+      return kept;
+    },
+  );
+}
+
+async function isOwn(folder: string): Promise<boolean> {
+  const found = await lstat(folder).catch(() => undefined);
+  return found?.isDirectory() === true && found.uid === (process.getuid?.() ?? found.uid);
 }
 
 async function runCompiler(args: readonly string[], cwd: string, { timeout, signal }: BuildOptions): Promise<void> {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createRandom } from '@sanderling/kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { strictFlags } from '../host.ts';
+import { instructionsOf } from './emulator.ts';
 import { boardNames, boards, buildFirmware, flashLayout, hasBoardTools, runFirmware, type Firmware } from './index.ts';
 
 const tools = await hasBoardTools();
@@ -90,6 +91,31 @@ describe.skipIf(!tools)('a board', () => {
     expect(said[0]).toMatch(/^fault: bus 5 at 0x0000\w+ .* address 0xf0000000$/);
     expect(said[1]).toMatch(/^fault: memory 4, the stack overflowed/);
     expect(said[2]).toMatch(/^fault: usage 6 at/);
+  });
+
+  test.each(boardNames)('%s counts instructions exactly', async (board) => {
+    // Each assembler function is so many instructions by its text; the call and the return are two more, and a clock without work takes out its own.
+    const repeat = (count: number, line: string): string => `".rept ${count}\\n\\t${line}\\n\\t.endr\\n\\tbx lr"`;
+    await using built = await firmware(
+      `#include "board.h"
+       __attribute__((naked, noinline)) static void none(void) { __asm__ volatile("bx lr"); }
+       __attribute__((naked, noinline)) static void hundred(void) { __asm__ volatile(${repeat(100, 'nop')}); }
+       __attribute__((naked, noinline)) static void thousand(void) { __asm__ volatile(${repeat(999, 'add r0, r0, #1')}); }
+       __attribute__((naked, noinline)) static void loop(void) {
+         __asm__ volatile("ldr r0, =1000000\\n1:\\tsubs r0, r0, #1\\n\\tbne 1b\\n\\tbx lr\\n\\t.ltorg");
+       }
+       static uint64_t ticks(void (*work)(void)) { const uint64_t start = board_ticks(); work(); return board_ticks() - start; }
+       int main(void) {
+         void (*const works[])(void) = {none, hundred, thousand, loop, hundred};
+         for (uint32_t i = 0u; i < 5u; i++) { console_unsigned((uint32_t)ticks(works[i])); console_text("\\n"); }
+         return 0;
+       }`,
+      board,
+    );
+    await using emulator = await runFirmware(built, { counting: true, timeout: 20_000 });
+    expect(await emulator.ended).toBe(0);
+    const [none, ...rest] = emulator.lines.map((line) => instructionsOf(Number(line)));
+    expect(rest.map((count) => count - none!)).toEqual([100, 999, 2_000_001, 100]);
   });
 
   test('a watchdog that nobody feeds restarts the board', async () => {

@@ -21,15 +21,20 @@ function memoryOf(face: CInterface): Lines {
   ];
 }
 
-const placesOf = ({ states, arenaBytes }: CInterface): Lines => [
+const placesOf = ({ states, arenaBytes, weights }: CInterface): Lines => [
   ...(states.length > 0 ? ['&state'] : []),
   ...(arenaBytes > 0 ? ['&arena'] : []),
+  ...(weights ? ['weights'] : []),
 ];
 
 const callOf = (face: CInterface): string =>
   `${face.prefix}_run(${[...placesOf(face), ...[...face.inputs, ...face.outputs].map(({ c }) => c)].join(', ')});`;
 
-const resetOf = ({ prefix, states }: CInterface): Lines => (states.length > 0 ? [`${prefix}_reset(&state);`] : []);
+const resetOf = ({ prefix, states, resetWeights }: CInterface): Lines =>
+  states.length > 0 ? [`${prefix}_reset(&state${resetWeights ? ', weights' : ''});`] : [];
+
+/** Bytes of the blob, as the header says. */
+const weightsBytes = ({ prefix }: CInterface): string => `${prefix.toUpperCase()}_WEIGHTS_BYTES`;
 
 function selfTestOf(face: CInterface): string {
   const { prefix, outputs, selfTest } = face;
@@ -40,6 +45,14 @@ function selfTestOf(face: CInterface): string {
 /** Files that the measuring firmware reads and writes in its folder. */
 export const inputFile = 'input.bin';
 export const outputFile = 'output.bin';
+export const weightsFile = 'weights.bin';
+
+/** Fetches the blob and lets the code check it. */
+const fetchWeights = ({ prefix }: CInterface): Lines => [
+  `    const int32_t blob = host_open("${weightsFile}", false);`,
+  '    ok = ok && blob >= 0 && host_read(blob, weights, sizeof weights);',
+  `    ok = ok && ${prefix}_weights_check(weights, sizeof weights) == 0;`,
+];
 
 /**
  * A main that runs `calls` calls. It reads the inputs of each from {@link inputFile}; it writes to {@link outputFile} for each the ticks (uint64),
@@ -54,6 +67,9 @@ export function measuringMain({ face }: Generated, calls: number, marks = 0): st
     '#include "board.h"',
     '#include "semihosting.h"',
     ...memoryOf(face),
+    ...(face.weights
+      ? [`static uint8_t weights[${weightsBytes(face)}] __attribute__((section(".buffers"), aligned(8)));`]
+      : []),
     ...(marks > 0
       ? [
           `static uint64_t marks[${marks + 2}];`,
@@ -67,6 +83,7 @@ export function measuringMain({ face }: Generated, calls: number, marks = 0): st
     `    const int32_t in = host_open("${inputFile}", false);`,
     `    const int32_t out = host_open("${outputFile}", true);`,
     '    bool ok = in >= 0 && out >= 0;',
+    ...(face.weights ? fetchWeights(face) : []),
     ...resetOf(face).map((line) => `    ${line}`),
     '    const uint64_t before = board_ticks();',
     '    const uint64_t empty = board_ticks() - before;',
@@ -97,6 +114,12 @@ export function linkingMain({ face }: Generated): string {
     `#include "${face.prefix}.h"`,
     '#include "board.h"',
     ...memoryOf(face),
+    // What the blob holds does not matter here, its size does.
+    ...(face.weights
+      ? [
+          `static const uint8_t weights[${weightsBytes(face)}] __attribute__((section(".rodata.weights"), aligned(8))) = {1};`,
+        ]
+      : []),
     'int main(void)',
     '{',
     ...resetOf(face).map((line) => `    ${line}`),

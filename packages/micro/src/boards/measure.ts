@@ -7,7 +7,7 @@ import type { Elements } from '../options.ts';
 import { compile, firmwareObjects, scriptFlags, type BuildOptions, type Objects } from './build.ts';
 import { readElf, sizeOfSections } from './elf.ts';
 import { instructionsOf, runFirmware } from './emulator.ts';
-import { inputFile, markLayers, measuringMain, outputFile } from './harness.ts';
+import { inputFile, markLayers, measuringMain, outputFile, weightsFile } from './harness.ts';
 import { bytesOfPorts, portsFromBytes, portsToBytes } from './ports.ts';
 import { boards, type BoardName } from './table.ts';
 
@@ -38,7 +38,7 @@ export interface Measurement {
   readonly stackBytes: number;
   /** The answer of the self-test: 0, or the number of the vector that failed; undefined without one. */
   readonly selfTest: number | undefined;
-  /** Flash of the model with what it needs of the C library. */
+  /** Flash of the model with what it needs of the C library; a blob of weights counts as constants. */
   readonly flash: { readonly code: number; readonly constants: number };
   /** Variables that the code needs beside state and arena; 0 for all but errno of some functions of libm. */
   readonly variableBytes: number;
@@ -57,7 +57,7 @@ export async function measure(generated: Generated, options: MeasureOptions): Pr
   const fed = Buffer.concat(inputs.map((call) => portsToBytes(face.inputs, call)));
   const texts = { ...files, [mainFile]: measuringMain(generated, inputs.length) };
   await using objects = await compile(board, { texts }, options);
-  const written = await runCalls(objects, fed, options);
+  const written = await runCalls(objects, fed, { ...options, blob: generated.blob });
   const record = 12 + bytesOfPorts(face.outputs);
   const records = recordsOf(written, record, inputs.length);
   return {
@@ -73,13 +73,18 @@ export async function measure(generated: Generated, options: MeasureOptions): Pr
 
 const mainFile = 'measuring-main.c';
 
+interface Running extends MeasureOptions {
+  readonly blob: Uint8Array | undefined;
+}
+
 /** Links the measuring program, feeds it, and returns what it wrote. */
-async function runCalls(objects: Objects, fed: Buffer, options: MeasureOptions): Promise<Buffer> {
+async function runCalls(objects: Objects, fed: Buffer, options: Running): Promise<Buffer> {
   const { board, signal, runTimeout = 120_000 } = options;
   const { folder } = objects;
   const flags = scriptFlags(boards[board].script, options);
   const path = await objects.link({ own: firmwareObjects, flags, name: 'measuring' });
   await writeFile(join(folder, inputFile), fed);
+  if (options.blob) await writeFile(join(folder, weightsFile), options.blob);
   const run = { counting: true, cwd: folder, timeout: runTimeout, signal };
   await using emulator = await runFirmware({ board, path }, run);
   const status = await emulator.ended;
@@ -103,7 +108,7 @@ async function layerCosts(generated: Generated, fed: Buffer, options: MeasureOpt
   const { files, layers } = markLayers(generated);
   const texts = { ...files, [mainFile]: measuringMain(generated, options.inputs.length, layers.length) };
   await using objects = await compile(options.board, { texts }, options);
-  const written = await runCalls(objects, fed, options);
+  const written = await runCalls(objects, fed, { ...options, blob: generated.blob });
   const bytes = 12 + 8 * (layers.length + 2) + bytesOfPorts(generated.face.outputs);
   const last = recordsOf(written, bytes, options.inputs.length).at(-1);
   if (last === undefined) return [];
@@ -117,7 +122,7 @@ async function layerCosts(generated: Generated, fed: Buffer, options: MeasureOpt
 
 /** What the model takes of the flash by itself: linked alone, all that its functions reach. */
 async function librarySize(
-  { face: { prefix, states, selfTest } }: Generated,
+  { face: { prefix, states, selfTest }, blob }: Generated,
   objects: Objects,
 ): Promise<Pick<Measurement, 'flash' | 'variableBytes'>> {
   const roots = [
@@ -130,7 +135,10 @@ async function librarySize(
   const path = await library.link({ own: ['errno', 'mathf'], flags, name: 'library' });
   const elf = readElf(await readFile(path));
   return {
-    flash: { code: sizeOfSections(elf, '.text', '.init', '.fini'), constants: sizeOfSections(elf, '.rodata') },
+    flash: {
+      code: sizeOfSections(elf, '.text', '.init', '.fini'),
+      constants: sizeOfSections(elf, '.rodata') + (blob?.length ?? 0),
+    },
     variableBytes: sizeOfSections(elf, '.data', '.bss'),
   };
 }

@@ -84,6 +84,8 @@ export interface Target {
   readonly title: string;
   readonly board: BoardName;
   readonly script: string;
+  /** The core's highest clock. */
+  readonly megahertz: number;
   readonly banks: readonly Bank[];
 }
 
@@ -100,6 +102,7 @@ export const targets = {
     title: 'STM32H745 (Cortex-M7)',
     board: 'm7',
     script: 'stm32h745.ld',
+    megahertz: 480,
     banks: [
       {
         name: 'FLASH',
