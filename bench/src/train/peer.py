@@ -1,4 +1,4 @@
-"""The PyTorch side of the training benchmark: reads lines "MODEL LAYOUT STEPS", answers milliseconds a step. One thread."""
+"""The PyTorch side of the training benchmark: `peer.py THREADS` reads lines "MODEL|LAYOUT|STEPS" and answers "CPU WALL", milliseconds a step each."""
 import sys
 import time
 import torch
@@ -45,7 +45,7 @@ def conv_ae():
 ROWS = 256
 makers = {
     "gru 24x32": (lambda: Recurrent("gru", 32), (24, 3), "window", 64), "gru 48x64": (lambda: Recurrent("gru", 64), (48, 3), "window", 64),
-    "lstm 24x32": (lambda: Recurrent("lstm", 32), (24, 3), "window", 64),
+    "lstm 24x32": (lambda: Recurrent("lstm", 32), (24, 3), "window", 64), "lstm 48x64": (lambda: Recurrent("lstm", 64), (48, 3), "window", 64),
     "dense autoencoder": (dense_ae, (1024,), "self", 64), "conv autoencoder": (conv_ae, (1, 1024), "self", 64),
     "picture 64": (lambda: picture(64), (3, 64, 64), "class", 16), "depthwise 96": (depthwise, (3, 96, 96), "class", 16),
 }
@@ -78,7 +78,8 @@ for line in sys.stdin:
         ready[name, layout] = stepper(name, layout)
         for i in range(3):
             ready[name, layout](i)
-    begin = time.perf_counter()
+    cpu, wall = time.process_time(), time.perf_counter()
     for i in range(int(steps)):
         ready[name, layout](i)
-    print((time.perf_counter() - begin) / int(steps) * 1000, flush=True)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    print(cpu / int(steps) * 1000, wall / int(steps) * 1000, flush=True)

@@ -1,7 +1,8 @@
-// Milliseconds per training step (forward, backward, Adam) against PyTorch, one thread each, blocks interleaved A B A B.
-//   SANDERLING_TORCH_PYTHON=/path/to/python node bench/src/train/step.ts
+// Milliseconds per training step (forward, backward, Adam) against PyTorch, the same threads each, blocks interleaved A B A B.
+//   SANDERLING_TORCH_PYTHON=/path/to/python node bench/src/train/step.ts [PART OF A NAME]
 import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { RunTensor } from '@sanderling/onnx';
 import {
@@ -22,6 +23,7 @@ import {
 const rows = 256;
 const rounds = Number(process.env['ROUNDS'] ?? 7);
 const blockSeconds = Number(process.env['BLOCK'] ?? 0.4);
+const threadCounts = (process.env['THREADS'] ?? '1,2').split(',').map(Number);
 
 interface Contest {
   readonly name: string;
@@ -47,6 +49,7 @@ const contests: readonly Contest[] = [
   recurrent('gru', 24, 32),
   recurrent('gru', 48, 64),
   recurrent('lstm', 24, 32),
+  recurrent('lstm', 48, 64),
   {
     name: 'dense autoencoder',
     network: () => denseAutoencoder({ inputs: 1024 }),
@@ -95,13 +98,10 @@ function numbers(dims: readonly number[]): RunTensor {
   };
 }
 
-async function ours({
-  network,
-  input,
-  dims,
-  target,
-  batch,
-}: Contest): Promise<{ runtime: TrainingRuntime; compileSeconds: number }> {
+async function ours(
+  { network, input, dims, target, batch }: Contest,
+  threads: number,
+): Promise<{ runtime: TrainingRuntime; compileSeconds: number }> {
   const x = numbers([rows, ...dims]);
   const classes: RunTensor = {
     dtype: 'int64',
@@ -119,27 +119,38 @@ async function ours({
     batch,
   };
   const began = performance.now();
-  const runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target: y }, seed: 0 });
+  const runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target: y }, seed: 0, threads });
   return { runtime, compileSeconds: (performance.now() - began) / 1000 };
 }
 
-async function block(runtime: TrainingRuntime, batch: number, steps: number): Promise<number> {
-  const index = Int32Array.from({ length: steps * batch }, (_, i) => (i * 7) % rows);
-  const began = performance.now();
-  await runtime.train(index, new Float32Array(steps).fill(1e-3));
-  return (performance.now() - began) / steps;
+/** Milliseconds a step: of the processor by this process, and of the clock. */
+interface Times {
+  readonly cpu: number;
+  readonly wall: number;
 }
 
-function startPeer(python: string) {
-  const child = spawn(python, [new URL('peer.py', import.meta.url).pathname, '1'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+async function block(runtime: TrainingRuntime, batch: number, steps: number): Promise<Times> {
+  const index = Int32Array.from({ length: steps * batch }, (_, i) => (i * 7) % rows);
+  const rates = new Float32Array(steps).fill(1e-3);
+  const [used, began] = [process.cpuUsage(), performance.now()];
+  await runtime.train(index, rates);
+  const { user, system } = process.cpuUsage(used);
+  return { cpu: (user + system) / 1000 / steps, wall: (performance.now() - began) / steps };
+}
+
+/** PyTorch in a process of its own, without settings meant for other libraries of linear algebra. */
+function startPeer(python: string, threads: number) {
+  const foreign = /^(OPENBLAS|MKL|OMP|KMP|DNNL|ONEDNN|GOTO|NVPL)_/;
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
+  const script = new URL('peer.py', import.meta.url).pathname;
+  const child = spawn(python, [script, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    ask: async (name: string, layout: string, steps: number): Promise<number> => {
+    ask: async (name: string, layout: string, steps: number): Promise<Times> => {
       child.stdin.write(`${name}|${layout}|${steps}\n`);
       const { value } = await lines.next();
-      return Number(value);
+      const [cpu, wall] = String(value).split(' ').map(Number) as [number, number];
+      return { cpu, wall };
     },
     stop: () => child.stdin.end(),
   };
@@ -148,47 +159,80 @@ function startPeer(python: string) {
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
+/** One row of the table: blocks of ours and of every layout of PyTorch's in turn; the layout with the smallest median counts. */
+async function compare(
+  contest: Contest,
+  { threads, ask }: { threads: number; ask: ReturnType<typeof startPeer>['ask'] },
+): Promise<string> {
+  const { runtime, compileSeconds } = await ours(contest, threads);
+  await using _ = runtime;
+  const warm = await block(runtime, contest.batch, 3);
+  const steps = Math.max(2, Math.round((blockSeconds * 1000) / warm.wall));
+  const mine: Times[] = [];
+  const theirs = new Map<string, Times[]>(contest.layouts.map((layout) => [layout, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    mine.push(await block(runtime, contest.batch, steps));
+    for (const layout of contest.layouts) theirs.get(layout)?.push(await ask(contest.name, layout, steps));
+  }
+  const columns = (['cpu', 'wall'] as const).flatMap((kind) => {
+    const best = contest.layouts
+      .map((layout) => {
+        const times = (theirs.get(layout) as Times[]).map((one) => one[kind]);
+        const ratio = median(times.map((time, i) => (mine[i] as Times)[kind] / time));
+        return { layout, time: median(times), ratio };
+      })
+      .sort((a, b) => a.time - b.time)[0] as { layout: string; time: number; ratio: number };
+    const own = median(mine.map((one) => one[kind]));
+    return [own.toFixed(2), `${best.time.toFixed(2)} (${best.layout})`, best.ratio.toFixed(2)];
+  });
+  return `| ${contest.name}, batch ${contest.batch} | ${threads} | ${columns.join(' | ')} | ${compileSeconds.toFixed(2)} |`;
+}
+
 const python = process.env['SANDERLING_TORCH_PYTHON'];
 if (python === undefined) {
   console.log('skipped: set SANDERLING_TORCH_PYTHON to a Python that has torch');
   process.exit(0);
 }
-const peer = startPeer(python);
 const only = process.argv[2];
 const table = [
-  '| network | ours, ms | PyTorch, ms (best layout) | ours / PyTorch | compile, s |',
-  '|---|---|---|---|---|',
+  '| network | threads | ours, CPU ms | PyTorch, CPU ms (best layout) | ratio | ours, ms | PyTorch, ms (best layout) | ratio | compile, s |',
+  '|---|---|---|---|---|---|---|---|---|',
 ];
-for (const contest of contests.filter(({ name }) => only === undefined || name.includes(only))) {
-  const { runtime, compileSeconds } = await ours(contest);
-  const warm = await block(runtime, contest.batch, 3);
-  const steps = Math.max(2, Math.round((blockSeconds * 1000) / warm));
-  const mine: number[] = [];
-  const theirs = new Map<string, number[]>(contest.layouts.map((layout) => [layout, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    mine.push(await block(runtime, contest.batch, steps));
-    for (const layout of contest.layouts) theirs.get(layout)?.push(await peer.ask(contest.name, layout, steps));
+for (const threads of threadCounts) {
+  const peer = startPeer(python, threads);
+  for (const contest of contests.filter(({ name }) => only === undefined || name.includes(only))) {
+    const row = await compare(contest, { threads, ask: peer.ask });
+    table.push(row);
+    console.log(row);
   }
-  const best = contest.layouts
-    .map((layout) => [layout, median(theirs.get(layout) as number[])] as const)
-    .sort((a, b) => a[1] - b[1])[0] as readonly [string, number];
-  const own = median(mine);
-  const row = `| ${contest.name}, batch ${contest.batch} | ${own.toFixed(2)} | ${best[1].toFixed(2)} (${best[0]}) | ${(own / best[1]).toFixed(2)} | ${compileSeconds.toFixed(2)} |`;
-  table.push(row);
-  console.log(row);
-  await runtime.close();
+  peer.stop();
 }
-peer.stop();
 if (only === undefined) {
   const folder = new URL('../../results/', import.meta.url);
   await mkdir(folder, { recursive: true });
   const text = [
     '# Training step against PyTorch',
     '',
-    'Milliseconds per step, one thread each, medians of interleaved blocks. `node bench/src/train/step.ts`',
+    'Milliseconds per step of forward, backward and Adam: processor time of the process, then time on the clock. Medians of blocks run in turn',
+    '(ours, PyTorch, ours, …); a ratio is the median over the rounds. `node bench/src/train/step.ts`',
     '',
     ...table,
     '',
+    ...settings(),
+    '',
   ];
   await writeFile(new URL('train-step.md', folder), text.join('\n'));
+}
+
+/** How both sides were set up. */
+function settings(): string[] {
+  const hugePages = process.env['GLIBC_TUNABLES']?.includes('hugetlb=1') === true;
+  return [
+    `Machine: ${cpus().length} × ${cpus()[0]?.model}; the machine was ${(loadavg()[0] as number) > 1.5 ? 'shared with other work (processor time is then what can be compared)' : 'quiet'}.`,
+    '',
+    'Both sides: as many threads as said, Adam, the same batch sizes, denormal numbers as zero, ' +
+      `${hugePages ? 'huge pages' : 'no huge pages'}. Ours: several steps a run, convolutions in the runtime's own layout where the probe finds it.`,
+    'PyTorch: eager, foreach Adam, oneDNN and MKL as the package brings them, none of their environment variables set; `plain` is the usual',
+    'memory layout, `channels_last` the other one, tried for networks of two-dimensional convolutions.',
+  ];
 }

@@ -11,16 +11,16 @@ import {
   fromSamples,
   samplesToBlocks,
   samplesToKernels,
-  toBlocks,
 } from './blocked.ts';
-import { attributesOf, padding, spatial, type Convolution, type Geometry } from './geometry.ts';
+import { attributesOf, padding, spatial, type Convolution } from './geometry.ts';
 import { turned } from './turned.ts';
+import { convolveByPoints, type DenseConvolution } from './winograd.ts';
 
 /** How a convolution goes through blocks; undefined where it does not. */
 export type BlockedForm = 'depthwise' | 'dense' | undefined;
 
 /** Kernels of dy that are worked on together, in bytes: a part of the second-level cache. */
-const kernelBytes = 256 * 1024;
+const kernelBytes = 512 * 1024;
 /** Kernels that the runtime works on together, in blocks. */
 const blocksTogether = 4;
 
@@ -33,45 +33,35 @@ export function blockedForm(
   const [out, inGroup, ...kernel] = of.weightDims as [number, number, ...number[]];
   if (block === 0 || kernel.length !== 2 || out % block !== 0) return undefined;
   if (of.groups > 1) return of.groups === out && inGroup === 1 ? 'depthwise' : undefined;
-  const whole = channels % block === 0 || channels < block / 2;
-  return whole && product(kernel) > 1 ? 'dense' : undefined;
+  return channels % block === 0 && product(kernel) > 1 ? 'dense' : undefined;
 }
 
 /** Everything about one convolution in blocks. */
 export interface Blocked extends Convolution {
   readonly block: number;
   readonly form: 'depthwise' | 'dense';
-  /** x in blocks, or as it is when it has fewer channels than a block. */
   readonly xBlocks: Value;
 }
 
-/** x as a convolution in blocks reads it. */
-export function inputBlocks(m: Algebra, x: Value, block: number): Value {
-  return (dimsOf(x)[1] as number) < block ? x : toBlocks(m, x);
+/** A convolution of either form in blocks, its kernels in their usual order. */
+function convolved(m: Algebra, form: 'depthwise' | 'dense', of: DenseConvolution): Value {
+  const fewer = form === 'dense' ? convolveByPoints(m, of) : undefined;
+  const order = form === 'depthwise' ? depthwiseKernels : denseKernels;
+  return (
+    fewer ??
+    convolveBlocked(m, {
+      x: of.xBlocks,
+      kernels: order(m, of.w, of.block),
+      bias: of.bias,
+      attributes: attributesOf(of.geometry),
+      dims: of.dims,
+    })
+  );
 }
 
 /** y in its usual order. */
-export function blockedForward(
-  m: Algebra,
-  of: {
-    xBlocks: Value;
-    w: Value;
-    bias: Value | undefined;
-    geometry: Geometry;
-    form: 'depthwise' | 'dense';
-    block: number;
-    dims: readonly number[];
-  },
-): Value {
-  const kernels = of.form === 'depthwise' ? depthwiseKernels : denseKernels;
-  const y = convolveBlocked(m, {
-    x: of.xBlocks,
-    kernels: kernels(m, of.w, of.block),
-    bias: of.bias,
-    attributes: attributesOf(of.geometry),
-    dims: of.dims,
-  });
-  return fromBlocks(m, y);
+export function blockedForward(m: Algebra, form: 'depthwise' | 'dense', of: DenseConvolution): Value {
+  return fromBlocks(m, convolved(m, form, of));
 }
 
 /** dx: dy, with zeros between its numbers where the convolution strode, convolved with the turned kernels; undefined where another way is better. */
@@ -79,8 +69,7 @@ export function blockedInputGradient(m: Algebra, w: Value, of: Blocked & { dyBlo
   const { x, geometry, form, block } = of;
   const { kernel, strides, dilations, padsBefore, groups } = geometry;
   const strided = strides.some((s) => s > 1);
-  const channels = dimsOf(x)[1] as number;
-  if (form === 'dense' && (strided || channels % block !== 0)) return undefined;
+  if (form === 'dense' && strided) return undefined;
   const reach = kernel.map((k, i) => (k - 1) * (dilations[i] as number));
   const before = reach.map((r, i) => r - (padsBefore[i] as number));
   const dy = strided ? spreadOut(m, of.dyBlocks, { strides, block }) : of.dyBlocks;
@@ -88,11 +77,11 @@ export function blockedInputGradient(m: Algebra, w: Value, of: Blocked & { dyBlo
     (size, i) => size - (spatial(dy)[i] as number) - (before[i] as number) + (reach[i] as number),
   );
   if ([...before, ...after].some((pad) => pad < 0)) return undefined;
-  const kernels = form === 'depthwise' ? depthwiseKernels : denseKernels;
-  const dx = convolveBlocked(m, {
-    x: dy,
-    kernels: kernels(m, turned(m, w, groups), block),
-    attributes: attributesOf({ ...geometry, strides: strides.map(() => 1), padsBefore: before, padsAfter: after }),
+  const dx = convolved(m, form, {
+    xBlocks: dy,
+    w: turned(m, w, groups),
+    geometry: { ...geometry, strides: strides.map(() => 1), padsBefore: before, padsAfter: after },
+    block,
     dims: dimsOf(x),
   });
   return fromBlocks(m, dx);

@@ -31,7 +31,7 @@ export function fromBlocks(m: Algebra, value: Value): Value {
   return blockedOp(m, 'ReorderOutput', { inputs: [value], attributes: { channels }, dims });
 }
 
-/** A convolution whose output, and unless it has fewer channels than a block whose input, lies in blocks. Kernels come from the functions below. */
+/** A convolution whose input and output lie in blocks. Kernels come from the functions below. */
 export interface BlockedConvolution {
   readonly x: Value;
   /** Shaped [O, C/G, kh, kw]. */
@@ -50,15 +50,11 @@ export function convolveBlocked(m: Algebra, { x, kernels, bias, plus, attributes
   return blockedOp(m, 'Conv', { inputs, attributes, dims });
 }
 
-/** Kernels [O, C, kh, kw] of a dense convolution in the order [O/b, C/b, kh, kw, b of C, b of O]; C below a block: [O/b, C, kh, kw, b]. */
+/** Kernels [O, C, kh, kw] of a dense convolution in the order [O/b, C/b, kh, kw, b of C, b of O]. */
 export function denseKernels(m: Algebra, kernels: Value, block: number): Value {
   const dims = dimsOf(kernels) as [number, number, number, number];
   const [out, channels, ...space] = dims;
   const size = product(space);
-  if (channels < block) {
-    const split = m.reshape(kernels, [out / block, block, channels * size]);
-    return m.reshape(m.transpose(split, [0, 2, 1]), dims);
-  }
   const split = m.reshape(kernels, [out / block, block, channels / block, block, size]);
   return m.reshape(m.transpose(split, [0, 2, 4, 3, 1]), dims);
 }

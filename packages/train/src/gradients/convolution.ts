@@ -2,13 +2,7 @@
 // on AVX-512 processors. Dimensions below: N batch, C/O channels in/out, G groups, k kernel, s stride, d dilation.
 import { intAttribute, stringAttribute, type Value } from '@sanderling/onnx';
 import { dimsOf, product, type Algebra } from '../algebra.ts';
-import {
-  blockedForm,
-  blockedForward,
-  blockedInputGradient,
-  blockedWeightGradient,
-  inputBlocks,
-} from './blocked-convolution.ts';
+import { blockedForm, blockedForward, blockedInputGradient, blockedWeightGradient } from './blocked-convolution.ts';
 import { toBlocks } from './blocked.ts';
 import { depthwiseWeights } from './depthwise.ts';
 import {
@@ -149,9 +143,9 @@ function convTrain(call: Call): Trained {
   if (form === undefined || stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET')
     return { outputs: m.scope.ops('Conv', call.inputs, node.attributes, 1) };
   const geometry = geometryOf(call, { kernel: weightDims.slice(2), large: size, small: size });
-  const xBlocks = inputBlocks(m, x, block);
+  const xBlocks = toBlocks(m, x);
   const dims = [dimsOf(x)[0] as number, weightDims[0] as number, ...reached(size, geometry)];
-  const y = blockedForward(m, { xBlocks, w, bias: call.inputs[2], geometry, form, block, dims });
+  const y = blockedForward(m, form, { xBlocks, w, bias: call.inputs[2], geometry, block, dims });
   return { outputs: [y], saved: { xBlocks } };
 }
 
