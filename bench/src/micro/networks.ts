@@ -123,8 +123,24 @@ const autoencoder = network('sounds, autoencoder 640-128-8-128-640', [1, 640], (
   return n.dense(y, 640);
 });
 
-/** The shapes of MLPerf Tiny v1 (batch normalisation is folded before anything is generated, so it is left out). */
-export const tinyNetworks: readonly Network[] = [keywords, resnet, autoencoder];
+/** The forecaster of S1: a window of 24 with two features, a GRU of 32, six steps ahead as differences from the newest value. */
+const forecaster = network('forecaster of S1, GRU 32, window 24', [1, 24, 2], (n, x) => {
+  const { b } = n;
+  const state = b.op('Squeeze', [n.gru(b.op('Transpose', [x], { perm: [1, 0, 2] }), 32), b.int64([0])]);
+  const newest = b.op('Slice', [x, b.int64([23, 0]), b.int64([24, 1]), b.int64([1, 2])]);
+  return b.op('Add', [n.dense(state, 6), b.op('Squeeze', [newest, b.int64([2])])]);
+});
+
+/** Vibration: three convolutions of 5 over 256 samples of 3 axes, halved each time; 4 classes. */
+const vibration = network('vibration, 1-D CNN 256×3', [1, 3, 256], (n, x) => {
+  let y = x;
+  for (const channels of [16, 32, 64]) y = n.relu(n.conv(y, channels, [5], { strides: [2], pads: [2, 2] }));
+  const pooled = n.b.op('Flatten', [n.b.op('GlobalAveragePool', [y])]);
+  return n.b.op('Softmax', [n.dense(pooled, 4)]);
+});
+
+/** The shapes of MLPerf Tiny v1 (batch normalisation is folded before anything is generated, so it is left out), and two of our own. */
+export const tinyNetworks: readonly Network[] = [keywords, resnet, autoencoder, vibration, forecaster];
 
 /** Normal inputs, as many as asked for. */
 export function randomFeeds({ graph: { inputs } }: Model, count: number, seed: number): readonly Feeds[] {

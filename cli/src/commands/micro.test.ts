@@ -1,5 +1,6 @@
 // Models for microcontrollers from the command line: C files, measured boards, answers held against ONNX Runtime, what is said when something is wrong.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +48,15 @@ beforeAll(async () => {
   await writeModel(at('large.onnx'), large.model());
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The command line of a process, empty if it is gone. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 interface Outcome {
   readonly status: number;
@@ -140,6 +150,26 @@ describe.skipIf(!tools)('on a board', () => {
     ]);
     expect(int8.stdout).toMatch(/^1 forecast .*\n2 forecast .*\n3 forecast /);
     expect(int8.stdout).toMatch(/difference from ONNX Runtime, int8 +\S/);
+  });
+
+  test('Ctrl-C ends the board with the command', async () => {
+    const args = ['run', 'small-net.onnx', '--calls', '50000'];
+    const child = spawn(process.execPath, [bin, 'micro', ...args], { cwd: folder, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    const boardOf = (): number | undefined => {
+      const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+      const isBoard = (pid: string): boolean => pid !== '' && commandOf(pid).includes('qemu-system-arm\0-machine');
+      return pids.filter(isBoard).map(Number)[0];
+    };
+    let pid: number | undefined;
+    while (pid === undefined && child.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      pid = boardOf();
+    }
+    child.kill('SIGINT');
+    await ended;
+    expect(child.exitCode).toBe(130);
+    expect(commandOf(String(pid))).toBe('');
   });
 
   test('a model that does not fit says which memory, by how much, and what to do', async () => {
