@@ -51,7 +51,7 @@ export interface FitOptions {
   readonly threads?: number;
   /**
    * What computes, in order of preference: `['cuda', 'cpu']` is CUDA where it loads and the CPU elsewhere; `['webgpu']` alone is WebGPU or an
-   * UNAVAILABLE error. Only the CPU gives the same bytes for the same seed. @default ['cpu']
+   * UNAVAILABLE (not on this machine) or UNSUPPORTED (lacks an operator of this training) error. Only the CPU gives the same bytes for the same seed. @default ['cpu']
    */
   readonly executionProviders?: readonly ExecutionProvider[];
   /** Seconds after which no further epoch starts. @default no limit */
@@ -88,7 +88,7 @@ const runSeconds = 0.25;
 /**
  * Trains. Seeded: the same options give the same result, byte for byte, on the same machine with one thread.
  * @throws NAN_LOSS naming step and tensor; CANCELLED; TOO_LITTLE_DATA without training samples; DISK_FULL and other file errors of a checkpoint (the
- * one before it stays); UNAVAILABLE when no execution provider loads; and what compiling throws.
+ * one before it stays); UNAVAILABLE or UNSUPPORTED when no execution provider can be used; and what compiling throws.
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
   checkOptions(options);

@@ -5,7 +5,7 @@ import { meanSquaredError } from '../losses/regression.ts';
 import { denseAutoencoder } from '../networks/autoencoders.ts';
 import { adam } from '../optimisers/optimisers.ts';
 import { fit, type FitOptions } from './fit.ts';
-import type { ExecutionProvider } from './providers.ts';
+import { withProvider, type ExecutionProvider } from './providers.ts';
 
 const rows = 32;
 const x = {
@@ -52,6 +52,22 @@ describe('execution providers', () => {
     }
     expect(backed.provider).toBe(provider);
     for (const [i, loss] of cpu.losses.entries()) expect(backed.losses[i]).toBeCloseTo(loss, 4);
+  });
+
+  test('a provider that loads but cannot run the training gives way to the next, or is named with its reason', async () => {
+    const opened: string[] = [];
+    const open = async (provider: ExecutionProvider) => {
+      opened.push(provider);
+      if (provider !== 'cpu') throw new Error('MaxPool is not supported yet');
+      return provider;
+    };
+    expect(await withProvider(['webgpu', 'cpu'], open)).toBe('cpu');
+    const loads = opened.includes('webgpu');
+    await expect(withProvider(['webgpu'], open)).rejects.toMatchObject(
+      loads
+        ? { code: 'UNSUPPORTED', message: expect.stringContaining('webgpu cannot run this training: MaxPool is not') }
+        : { code: 'UNAVAILABLE', message: expect.stringContaining('webgpu needs') },
+    );
   });
 
   test.each(['', 'gpu', 'cpu,toString'])('refuses "%s"', async (names) => {

@@ -12,6 +12,8 @@ const needs = {
 /** A way to compute a training. */
 export type ExecutionProvider = keyof typeof needs;
 
+const where = 'executionProviders';
+
 /** A graph of one node: opening it is what finds out whether a provider loads. */
 function probe() {
   const builder = new GraphBuilder('probe');
@@ -20,30 +22,55 @@ function probe() {
 }
 
 /**
- * The first provider of a list that loads on this machine: `['cuda', 'cpu']` is CUDA where there is CUDA and the CPU elsewhere, `['cuda']` is CUDA or
- * an error. Operators that a provider does not have run on the CPU in any case.
- * @throws INVALID_ARGUMENT for an empty list or an unknown name; UNAVAILABLE when none loads, saying for each what is missing.
+ * Opens something with the first provider of a list that loads on this machine and can do it: `['cuda', 'cpu']` is CUDA where there is CUDA and the CPU
+ * elsewhere, `['cuda']` is CUDA or an error. @param open Opens and tries; what it throws with an accelerator counts against that provider.
+ * @throws INVALID_ARGUMENT for an empty list or an unknown name; UNAVAILABLE when none loads, saying for each what is missing; UNSUPPORTED when one
+ *   loads but cannot do it, with the runtime's reason.
  */
-export async function chosenProvider(wanted: readonly ExecutionProvider[]): Promise<ExecutionProvider> {
-  const where = 'executionProviders';
-  const unknown = wanted.find((name) => !Object.hasOwn(needs, name));
-  if (wanted.length === 0 || unknown !== undefined) {
-    const what = unknown === undefined ? 'no execution provider is named' : `there is no provider "${String(unknown)}"`;
-    throw new SanderlingError('INVALID_ARGUMENT', `${what}; there are ${Object.keys(needs).join(', ')}`, { where });
-  }
+export async function withProvider<T>(
+  wanted: readonly ExecutionProvider[],
+  open: (provider: ExecutionProvider) => Promise<T>,
+): Promise<T> {
+  checkNames(wanted);
   const missing: Record<string, string> = {};
+  const unable: Record<string, string> = {};
   for (const provider of wanted) {
-    const refusal = provider === 'cpu' ? undefined : await refusalOf(provider);
-    if (refusal === undefined) return provider;
-    missing[provider] = refusal;
+    if (provider === 'cpu') return await open(provider);
+    const refusal = await refusalOf(provider);
+    if (refusal !== undefined) {
+      missing[provider] = refusal;
+      continue;
+    }
+    try {
+      return await open(provider);
+    } catch (error) {
+      unable[provider] = messageOf(error);
+    }
   }
-  const each = wanted.map((provider) => `${provider} needs ${needs[provider]}`);
-  throw new SanderlingError('UNAVAILABLE', `no execution provider can be used on this machine: ${each.join('; ')}`, {
+  throw refused(missing, unable);
+}
+
+function checkNames(wanted: readonly ExecutionProvider[]): void {
+  const unknown = wanted.find((name) => !Object.hasOwn(needs, name));
+  if (wanted.length > 0 && unknown === undefined) return;
+  const what = unknown === undefined ? 'no execution provider is named' : `there is no provider "${String(unknown)}"`;
+  throw new SanderlingError('INVALID_ARGUMENT', `${what}; there are ${Object.keys(needs).join(', ')}`, { where });
+}
+
+function refused(missing: Readonly<Record<string, string>>, unable: Readonly<Record<string, string>>): SanderlingError {
+  const reasons = [
+    ...Object.keys(missing).map((provider) => `${provider} needs ${needs[provider as ExecutionProvider]}`),
+    ...Object.entries(unable).map(([provider, reason]) => `${provider} cannot run this training: ${reason}`),
+  ];
+  const code = Object.keys(unable).length > 0 ? 'UNSUPPORTED' : 'UNAVAILABLE';
+  return new SanderlingError(code, `no execution provider can be used on this machine: ${reasons.join('; ')}`, {
     where,
     fix: "install what is missing, or add 'cpu' to the list",
-    details: { missing },
+    details: { missing, unable },
   });
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What the runtime says when a provider does not load; undefined when it does. */
 async function refusalOf(provider: ExecutionProvider): Promise<string | undefined> {
@@ -51,6 +78,6 @@ async function refusalOf(provider: ExecutionProvider): Promise<string | undefine
     await (await openSession(probe(), { providers: [provider] })).close();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

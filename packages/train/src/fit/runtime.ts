@@ -15,7 +15,7 @@ import { averageName, counterName, nextName, type StateEntry, type TrainingPlan 
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
 import { uniformNumbers } from '../compile/uniform.ts';
 import { checkData } from './check-data.ts';
-import { chosenProvider, type ExecutionProvider } from './providers.ts';
+import { withProvider, type ExecutionProvider } from './providers.ts';
 
 /** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
 export type TrainingState = ReadonlyMap<string, RunTensor>;
@@ -81,23 +81,36 @@ export class TrainingRuntime {
 
   /**
    * Compiles the plan and opens both sessions. @throws what {@link compileTrainingStep} throws; INVALID_DATA when data are missing;
-   * UNAVAILABLE when no execution provider of the list loads.
+   * UNAVAILABLE when no execution provider of the list loads, UNSUPPORTED when one loads but lacks an operator.
    */
   static async open(options: RuntimeOptions): Promise<TrainingRuntime> {
     const { plan, data, threads = 1, executionProviders = ['cpu'] } = options;
     checkData(plan, data);
-    const provider = await chosenProvider(executionProviders);
-    const { block = provider === 'cpu' ? await blockSize() : 0 } = options;
-    const step = compileTrainingStep(plan, { block });
-    const settings = { threads, providers: [provider] };
-    const train = await openSession(step.model, settings);
-    try {
-      const evaluate = await openSession(compileEvaluation(plan).model, settings);
-      return new TrainingRuntime(options, step, { train, evaluate, provider });
-    } catch (error) {
-      await train.close();
-      throw error;
-    }
+    const evaluation = compileEvaluation(plan).model;
+    const compiled = (block: number) => compileTrainingStep(plan, { block: options.block ?? block });
+    // Compiled before any provider is asked, so that a plan that cannot be compiled is not taken for a provider that cannot run it.
+    const standard = executionProviders.every((name) => name === 'cpu') ? undefined : compiled(0);
+    return await withProvider(executionProviders, async (provider) => {
+      const step = provider === 'cpu' || standard === undefined ? compiled(await blockSize()) : standard;
+      const settings = { threads, providers: [provider] };
+      const train = await openSession(step.model, settings);
+      try {
+        const evaluate = await openSession(evaluation, settings);
+        const runtime = new TrainingRuntime(options, step, { train, evaluate, provider });
+        if (provider !== 'cpu') await runtime.#tryOut();
+        return runtime;
+      } catch (error) {
+        await train.close();
+        throw error;
+      }
+    });
+  }
+
+  /** One step and one evaluation whose results are dropped: an accelerator may lack an operator, which only running it shows. */
+  async #tryOut(): Promise<void> {
+    const index = new Int32Array(this.step.batch);
+    await this.#run(this.#state, { index, rates: new Float32Array(1), data: this.#data });
+    await this.evaluate(index.subarray(0, 1));
   }
 
   get state(): TrainingState {
