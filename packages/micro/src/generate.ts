@@ -3,6 +3,7 @@ import type { Model } from '@sanderling/onnx';
 import { writeFiles } from './emit/files.ts';
 import type { CInterface } from './emit/interface.ts';
 import { lower } from './lower.ts';
+import { cheapestOrder } from './memory/order.ts';
 import { planMemory } from './memory/plan.ts';
 import type { GenerateOptions } from './options.ts';
 import { reportOf, type Report } from './report.ts';
@@ -21,7 +22,7 @@ export interface Generated {
  * @throws UNSUPPORTED naming the node, its operator and what to do; INVALID_MODEL; INVALID_ARGUMENT for options that do not fit; TOO_LARGE.
  */
 export async function generateC(model: Model, options: GenerateOptions = {}): Promise<Generated> {
-  const program = await lower(model, options);
+  const program = cheapestOrder(await lower(model, options));
   const plan = planMemory(program);
   const written = writeFiles(program, plan, options);
   const { files, face, blob } = written;
