@@ -20,6 +20,8 @@ export interface HostOptions {
   readonly optimise?: string;
   /** More flags. @default none */
   readonly flags?: readonly string[];
+  /** What starts a program of another machine, as `['qemu-arm-static']`. @default none */
+  readonly runner?: readonly string[];
   /** Longest compilation or run in milliseconds. @default 120000 */
   readonly timeout?: number;
 }
@@ -40,11 +42,17 @@ export class HostProgram implements AsyncDisposable {
   readonly #folder: string;
   readonly #models: readonly Generated[];
   readonly #timeout: number;
+  readonly #runner: readonly string[];
 
-  constructor(folder: string, models: readonly Generated[], timeout: number) {
+  constructor(
+    folder: string,
+    models: readonly Generated[],
+    { timeout, runner }: Required<Pick<HostOptions, 'timeout' | 'runner'>>,
+  ) {
     this.#folder = folder;
     this.#models = models;
     this.#timeout = timeout;
+    this.#runner = runner;
   }
 
   /**
@@ -78,12 +86,13 @@ export class HostProgram implements AsyncDisposable {
   }
 
   async #start(model: number, input: Buffer, blob = this.#models[model]!.blob): Promise<Buffer> {
-    if (blob === undefined)
-      return execute(join(this.#folder, 'program'), [String(model)], { timeout: this.#timeout, input });
+    const [command, ...before] = [...this.#runner, join(this.#folder, 'program')] as [string, ...string[]];
+    const args = [...before, String(model)];
+    if (blob === undefined) return execute(command, args, { timeout: this.#timeout, input });
     const file = join(this.#folder, `${newId('blob')}.bin`);
     await writeFile(file, blob);
     try {
-      return await execute(join(this.#folder, 'program'), [String(model), file], { timeout: this.#timeout, input });
+      return await execute(command, [...args, file], { timeout: this.#timeout, input });
     } finally {
       await rm(file, { force: true });
     }
@@ -103,7 +112,7 @@ export async function compileForHost(
   options: HostOptions = {},
 ): Promise<HostProgram> {
   const models = Array.isArray(generated) ? (generated as readonly Generated[]) : [generated as Generated];
-  const { compiler = 'gcc', optimise = '-O1', flags = [], sanitize = false, timeout = 120_000 } = options;
+  const { compiler = 'gcc', optimise = '-O1', flags = [], sanitize = false, timeout = 120_000, runner = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'micro-'));
   try {
     for (const { files } of models)
@@ -112,7 +121,7 @@ export async function compileForHost(
     const checks = sanitize ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : [];
     const args = [...strictFlags, optimise, ...checks, ...flags, 'main.c', '-o', 'program', '-lm'];
     await execute(compiler, args, { timeout, cwd: folder });
-    return new HostProgram(folder, models, timeout);
+    return new HostProgram(folder, models, { timeout, runner });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
