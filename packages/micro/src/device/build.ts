@@ -21,7 +21,7 @@ export interface DeviceBuildOptions {
   /** Host only: AddressSanitizer and UndefinedBehaviorSanitizer. @default false */
   readonly sanitize?: boolean;
   /** Host only: which program of firmware/device/host. @default 'host_main.c' */
-  readonly program?: 'host_main.c' | 'fuzz.c' | 'cuts.c';
+  readonly program?: keyof typeof hostPrograms;
 }
 
 /** A built device. Disposing of it removes it. */
@@ -31,11 +31,17 @@ export interface DeviceProgram extends AsyncDisposable {
   readonly path: string;
 }
 
+/** Programs of firmware/device/host, with the ports that they need: sockets, or memory and a hub in C. */
+const hostPrograms = {
+  'host_main.c': ['host_model.c'],
+  'fuzz.c': ['memory_ports.c', 'hub.c', 'host_model.c'],
+  'cuts.c': ['memory_ports.c', 'hub.c', 'host_model.c'],
+  'digests.c': ['memory_ports.c', 'host_model.c'],
+} as const;
+
 /** Where the C of the device lies. */
 const deviceFolder = join(firmwareFolder, 'device');
 const boardOnly = ['device_main.c', 'ports_board.c'];
-/** The host's ports to memory instead of sockets. */
-const inMemory = ['memory_ports.c', 'hub.c', 'host_model.c'];
 
 /** Builds the device. All warnings are errors. @throws UNAVAILABLE without a compiler; INVALID_ARGUMENT for code that does not compile; TOO_LARGE. */
 export async function buildDevice(board: DeviceBoard, options: DeviceBuildOptions = {}): Promise<DeviceProgram> {
@@ -57,7 +63,6 @@ async function buildHost(
   { sanitize = false, program = 'host_main.c' }: DeviceBuildOptions,
 ): Promise<DeviceProgram> {
   const folder = await mkdtemp(join(tmpdir(), 'device-'));
-  const host = program === 'host_main.c' ? ['host_model.c'] : inMemory;
   const path = join(folder, 'device');
   const folders = [
     deviceFolder,
@@ -68,14 +73,14 @@ async function buildHost(
   const checks = sanitize ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : [];
   const args = [
     ...strictFlags,
-    '-O2',
+    sanitize ? '-O1' : '-O2',
     '-g',
     ...checks,
     '-DSANDERLING_HOST',
     ...Object.entries(macros).map(([name, value]) => `-D${name}=${value}`),
     ...folders.map((name) => `-I${name}`),
     ...sources.filter((name) => !boardOnly.includes(name)).map((name) => join(deviceFolder, name)),
-    ...[program, ...host].map((name) => join(deviceFolder, 'host', name)),
+    ...[program, ...hostPrograms[program]].map((name) => join(deviceFolder, 'host', name)),
     join(firmwareFolder, 'board', 'flash.c'),
     '-o',
     path,

@@ -164,7 +164,7 @@ static void ring_prepare(void)
         if (outbox_lost()->total > 0u) {
             fail("the ring went round too soon");
         }
-        if (outbox_waiting() >= 15240u) {
+        if (outbox_waiting() >= 15300u) {
             break;
         }
     }
