@@ -42,12 +42,14 @@ test('killed at random moments, again and again, it ends with the bytes of a tra
   expect(await trained(path)).toBe(whole);
 }, 90_000);
 
+const ran = (program: string, args: readonly string[]) => execFileSync(program, args, { stdio: 'pipe' });
+
 test('a full disk ends the training with DISK_FULL; the checkpoint before it stays, and goes on once there is room', async ({
   skip,
 }) => {
   const disk = await mkdtemp(join(tmpdir(), 'train-small-disk-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk], { stdio: 'pipe' });
+    ran('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk]);
   } catch (error) {
     const [reason] = String((error as Error).message).split('\n');
     console.warn(`skipped: a small file system cannot be mounted here (${reason}); needs root`);
@@ -56,7 +58,7 @@ test('a full disk ends the training with DISK_FULL; the checkpoint before it sta
     return;
   }
   onTestFinished(async () => {
-    execFileSync('umount', ['-l', disk]);
+    ran('umount', ['-l', disk]);
     await rm(disk, { recursive: true });
   });
   const path = join(disk, 'training.checkpoint');
