@@ -1,10 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createRandom } from '@sanderling/kit';
 import type { Reading } from '@sanderling/series';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generateC } from '../generate.ts';
 import { hasCompiler } from '../host.ts';
 import { expectSame } from './expect-same.ts';
-import type { GeneratedForecaster } from './generate-forecaster.ts';
-import { generatedRelease, settings, troubledReadings, type MadeRelease } from './made-forecasters.ts';
+import { generateForecasterC, type GeneratedForecaster } from './generate-forecaster.ts';
+import {
+  generatedRelease,
+  linearModel,
+  madeRelease,
+  preprocessingOf,
+  settings,
+  troubledReadings,
+  withRuntime,
+  type MadeRelease,
+} from './made-forecasters.ts';
 import { referenceOutcomes } from './reference-forecaster.ts';
 import { hostForecasters } from './run-forecasters.ts';
 
@@ -68,3 +81,40 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
     expectSame(answers, want);
   });
 });
+
+const shared = process.env['SANDERLING_SHARED'] ?? resolve(import.meta.dirname, '../../../../../shared');
+const present = existsSync(join(shared, 'tools', 'data'));
+if (!present) console.log(`skipped: a forecaster in C on real data, none at ${shared}; set SANDERLING_SHARED`);
+
+test.runIf(compiler && present)(
+  'a real room: hourly temperature with two labelled failures (Numenta Anomaly Benchmark)',
+  async () => {
+    const folder = execFileSync(join(shared, 'tools', 'data'), ['temperature-nab'], { encoding: 'utf8' }).trim();
+    const file = globSync('**/ambient_temperature_system_failure.csv', { cwd: folder })[0]!;
+    const lines = readFileSync(join(folder, file), 'utf8').trim().split('\n').slice(1);
+    const readings = lines.map((line): Reading => {
+      const [time, value] = line.split(',') as [string, string];
+      return { time: Date.parse(`${time.replace(' ', 'T')}Z`), value: Math.fround(Number(value)) };
+    });
+    const preprocessing = preprocessingOf({
+      stepMs: 3_600_000,
+      window: 24,
+      horizon: 6,
+      features: ['value', 'difference', 'hour-sin', 'hour-cos', 'weekday-sin', 'weekday-cos'],
+      mean: 71.2,
+      std: 4.2,
+      differenceStd: 0.9,
+      unit: '°F',
+    });
+    const model = linearModel(preprocessing, 1);
+    const release = await madeRelease(withRuntime(model), preprocessing, {}, readings.slice(0, 2000));
+    const code = await generateC(model, { name: 'linear' });
+    await using host = await hostForecasters([generateForecasterC({ ...release, model: code, name: 'room' })]);
+    const want = await referenceOutcomes(release, readings);
+    const { tested, answers } = await host.run(0, readings);
+    expect(tested).toBe(0);
+    expectSame(answers, want);
+    expect(want.filter(({ forecast }) => forecast.length > 0).length).toBeGreaterThan(6000);
+    expect(want.some(({ status }) => status === 'gap')).toBe(true);
+  },
+);

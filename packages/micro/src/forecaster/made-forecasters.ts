@@ -116,15 +116,15 @@ export interface MadeRelease extends Required<Reference> {
 }
 
 /** A release around a model: its monitor knows the residuals of steady readings. */
-async function madeRelease(
+export async function madeRelease(
   run: ModelRun,
   preprocessing: Preprocessing,
   monitor: Omit<ResidualMonitorConfig, 'reference'>,
+  steady = steadyReadings(preprocessing, 400, createRandom('made-release')),
 ): Promise<MadeRelease> {
-  const random = createRandom('made-release');
-  const steady = await referenceOutcomes({ run, preprocessing }, steadyReadings(preprocessing, 400, random));
-  const reference = residualReference(steady.flatMap(({ residuals }) => residuals));
-  const inputs = randomWindows(preprocessing, 2, random);
+  const outcomes = await referenceOutcomes({ run, preprocessing }, steady);
+  const reference = residualReference(outcomes.flatMap(({ residuals }) => residuals));
+  const inputs = randomWindows(preprocessing, 2, createRandom('self-test'));
   const outputs = await run(inputs);
   const cases = inputs.map((input, i) => ({ input: [...input], expected: [...outputs[i]!] }));
   return { run, preprocessing, monitor: { ...monitor, reference }, selfTest: { cases, tolerance: 1e-4 } };
@@ -136,7 +136,7 @@ function randomWindows({ window, features }: Preprocessing, count: number, rando
 }
 
 /** ONNX Runtime. */
-function withRuntime(model: Model): ModelRun {
+export function withRuntime(model: Model): ModelRun {
   const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
   return async (windows) => {
     const outputs = await referenceOutputs(
