@@ -6,7 +6,6 @@ import { SanderlingError, writeFileAtomic } from '@sanderling/kit';
 import {
   boardNames,
   boards,
-  flashLayout,
   generateC,
   isQuantised,
   linkBudget,
@@ -16,10 +15,8 @@ import {
   targetNames,
   targets,
   type BoardName,
-  type Budget,
   type Generated,
   type GenerateOptions,
-  type LayerCost,
   type Measurement,
   type TargetName,
 } from '@sanderling/micro';
@@ -32,8 +29,9 @@ import {
   type RangeMethod,
   type RunTensor,
 } from '@sanderling/onnx';
-import { facts, table } from '../output.ts';
+import { facts } from '../output.ts';
 import type { Answer, CommandGroup } from './command.ts';
+import { budgetText, layerTable, perMac, quantisationText, shareText, shown, slotText } from './micro-text.ts';
 import { randomSamples, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
 
 interface ModelFlags {
@@ -185,11 +183,10 @@ async function compile(path: string, flags: CompileFlags, signal: AbortSignal): 
   const files = [...texts, ...(blob ? [[join(out, `${report.name}.weights`), blob] as const] : [])];
   for (const [file, text] of files) await writeFileAtomic(file, text);
   const names = files.map(([file]) => file);
+  const table = [reportText(report).trimEnd(), shareText(report, flags.target), ...quantisationText(quantisation)];
   return {
     data: { files: names, report, quantisation },
-    text: [reportText(report).trimEnd(), ...quantisationText(quantisation), '', `Written: ${names.join(', ')}`].join(
-      '\n',
-    ),
+    text: [...table, '', `Written: ${names.join(', ')}`].join('\n'),
   };
 }
 
@@ -306,67 +303,4 @@ async function differenceFrom(
       }
   }
   return worst;
-}
-
-/** How much of a slot the model takes when it is sent to a device as an update. */
-function slotText({ flash }: Measurement): string {
-  const bytes = flash.code + flash.constants;
-  const { slotBytes } = flashLayout;
-  if (bytes > slotBytes) return `too large to be sent as an update (${bytes} of ${slotBytes} B)`;
-  return `${((100 * bytes) / slotBytes).toFixed(1)} % of the ${slotBytes / 1024} KiB for an update`;
-}
-
-const perMac = (instructions: number, macs: number): number | undefined =>
-  macs === 0 ? undefined : Number((instructions / macs).toFixed(2));
-
-const shown = (values: readonly number[]): string =>
-  values
-    .slice(0, 12)
-    .map((value) => Number(value.toPrecision(7)))
-    .join(' ') + (values.length > 12 ? ` … (${values.length})` : '');
-
-function layerTable({ report }: Generated, costs: readonly LayerCost[]): string {
-  const found = new Map(costs.map(({ index, instructions }) => [index, instructions]));
-  const columns = [
-    { title: '#', of: (layer: (typeof report.layers)[number]) => layer.index },
-    { title: 'layer', of: (layer: (typeof report.layers)[number]) => layer.name.slice(0, 40) },
-    { title: 'operator', of: (layer: (typeof report.layers)[number]) => layer.operator },
-    { title: 'output', of: (layer: (typeof report.layers)[number]) => layer.output.join('×') || 'scalar' },
-    { title: 'MACs', of: (layer: (typeof report.layers)[number]) => layer.macs },
-    { title: 'instructions', of: (layer: (typeof report.layers)[number]) => found.get(layer.index) ?? 0 },
-    {
-      title: 'per MAC',
-      of: (layer: (typeof report.layers)[number]) => perMac(found.get(layer.index) ?? 0, layer.macs),
-    },
-    { title: 'constants', of: (layer: (typeof report.layers)[number]) => layer.constantBytes },
-    { title: 'live', of: (layer: (typeof report.layers)[number]) => layer.liveBytes },
-  ];
-  return table(report.layers, columns, 'the model has no layers');
-}
-
-function quantisationText(report: QuantisationReport | undefined): readonly string[] {
-  if (report === undefined) return [];
-  type Row = (typeof report.layers)[number];
-  const decibels = (value: number): string => (value === Infinity ? 'exact' : `${value.toFixed(1)} dB`);
-  const columns = [
-    { title: 'quantised layer', of: (row: Row) => row.name || row.value },
-    { title: 'operator', of: (row: Row) => row.operator },
-    { title: 'alone', of: (row: Row) => decibels(row.aloneDecibels) },
-    { title: 'together', of: (row: Row) => decibels(row.cumulativeDecibels) },
-    { title: 'stays', of: (row: Row) => (row.float ? 'float' : 'int8') },
-  ];
-  const error = `Error of the outputs by quantisation: ${(100 * report.relativeError).toFixed(2)} % of their size.`;
-  return ['', table(report.layers, columns, 'no layer can be quantised'), error];
-}
-
-function budgetText({ target, banks }: Budget): string {
-  type Row = (typeof banks)[number];
-  const columns = [
-    { title: targets[target].title, of: (row: Row) => row.bank },
-    { title: 'used', of: (row: Row) => row.used },
-    { title: 'of', of: (row: Row) => row.bytes },
-    { title: 'share', of: (row: Row) => `${((100 * row.used) / row.bytes).toFixed(1)} %` },
-    { title: 'holds', of: (row: Row) => row.holds },
-  ];
-  return table(banks, columns, 'no memory');
 }

@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { SanderlingError } from '@sanderling/kit';
 import type { Generated } from '../generate.ts';
-import { compile, firmwareObjects, scriptFlags, type BuildOptions, type Overflow } from './build.ts';
+import { firmwareObjects, scriptFlags } from './build.ts';
 import { readElf } from './elf.ts';
 import { linkingMain } from './harness.ts';
+import { compile, type BuildOptions, type Overflow } from './objects.ts';
 import { targets, type TargetName } from './table.ts';
 
 /** How full one bank is, in bytes. */

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { SanderlingError } from '@sanderling/kit';
 import type { Generated } from '../generate.ts';
 import type { Elements } from '../options.ts';
-import { compile, firmwareObjects, scriptFlags, type BuildOptions, type Objects } from './build.ts';
+import { firmwareObjects, scriptFlags } from './build.ts';
 import { readElf, sizeOfSections } from './elf.ts';
 import { instructionsOf, runFirmware } from './emulator.ts';
 import { inputFile, markLayers, measuringMain, outputFile, weightsFile } from './harness.ts';
+import { compile, type BuildOptions, type Objects } from './objects.ts';
 import { bytesOfPorts, portsFromBytes, portsToBytes } from './ports.ts';
 import { boards, type BoardName } from './table.ts';
 

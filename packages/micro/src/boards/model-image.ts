@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError, type Digest } from '@sanderling/kit';
 import { imageHeaderBytes, sealImage } from '../image/image.ts';
-import { boardFolder, compile, type BuildOptions, type FirmwareSources } from './build.ts';
+import { boardFolder, compile, type BuildOptions, type FirmwareSources } from './objects.ts';
 import { readElf, type Elf } from './elf.ts';
 import { boards, flashLayout, type BoardName, type SlotName } from './table.ts';
 
