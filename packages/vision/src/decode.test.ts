@@ -42,6 +42,20 @@ describe('decodePicture', () => {
     expect(Array.from(picture.data)).toEqual(want);
   });
 
+  test('JPEG that says how it was held comes upright', async () => {
+    const turned = flatJpeg([10, 200], 6);
+    expect(await pictureHeader(turned)).toEqual({ format: 'jpeg', width: 8, height: 16 });
+    const picture = await decodePicture(turned);
+    expect([picture.width, picture.height, picture.data[0], picture.data[8 * 16 - 1]]).toEqual([8, 16, 10, 200]);
+  });
+
+  test('WebP without loss, byte for byte', async () => {
+    const { default: sharp } = await import('sharp');
+    const raw = { raw: { width: 5, height: 4, channels: 3 as const } };
+    const file = await sharp(bytes(60), raw).webp({ lossless: true }).toBuffer();
+    expect(await decodePicture(file)).toEqual({ width: 5, height: 4, channels: 3, data: bytes(60) });
+  });
+
   test('PGM and PPM, binary and text, comments, other maxima', async () => {
     const two = [
       ['P5 2 1 255\n\x07\xf0', 1, [7, 240]],

@@ -1,7 +1,7 @@
 // Files and bytes → pictures. JPEG, PNG and WebP through sharp, portable maps by our own reader. Strangers' files get coded errors and bounded memory.
 import { open } from 'node:fs/promises';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
-import type { SharpOptions } from 'sharp';
+import type { Sharp, SharpOptions } from 'sharp';
 import { loadSharp } from './library.ts';
 import { checkPixels, checkSize, type Picture, type Size } from './picture.ts';
 import { isPortable, readPortable } from './portable.ts';
@@ -95,8 +95,9 @@ const safely = (maximumPixels: number): SharpOptions => ({
   sequentialRead: true,
 });
 
-async function headerBy(picture: { metadata(): Promise<Size> }): Promise<Size> {
-  const { width, height } = await picture.metadata();
+/** Width and height as the picture is to be seen. */
+async function headerBy(picture: Sharp): Promise<Size> {
+  const { width, height } = (await picture.metadata()).autoOrient;
   return { width, height };
 }
 
