@@ -86,7 +86,8 @@ export class HostProgram implements AsyncDisposable {
   }
 
   async #start(model: number, input: Buffer, blob = this.#models[model]!.blob): Promise<Buffer> {
-    const [command, ...before] = [...this.#runner, join(this.#folder, 'program')] as [string, ...string[]];
+    const program = join(this.#folder, 'program');
+    const [command = program, ...before] = [...this.#runner, program];
     const args = [...before, String(model)];
     if (blob === undefined) return execute(command, args, { timeout: this.#timeout, input });
     const file = join(this.#folder, `${newId('blob')}.bin`);
