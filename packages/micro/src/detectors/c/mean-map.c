@@ -1,5 +1,6 @@
 typedef struct {
     double maps[DETECTOR_WINDOW_SIZE * DETECTOR_MAP_SIZE]; /* ring of the maps of the newest vectors */
+    double scaled[DETECTOR_DIMENSIONS];                    /* the newest vector in deviations of the reference */
     double difference[DETECTOR_MAP_SIZE];                  /* of the means of the window's maps and the reference's */
     double ratio;                                          /* statistic over threshold at the newest comparison */
     uint32_t slot;                                         /* place of the next vector in the ring */
@@ -10,10 +11,9 @@ typedef struct {
 
 static void detector_place(detector_state *state, const double x[DETECTOR_DIMENSIONS], uint32_t slot)
 {
-    double scaled[DETECTOR_DIMENSIONS];
-    detector_standardise(x, scaled);
+    detector_standardise(x, state->scaled);
     for (uint32_t k = 0U; k < DETECTOR_MAP_SIZE; k++) {
-        state->maps[slot * DETECTOR_MAP_SIZE + k] = detector_map(scaled, k);
+        state->maps[slot * DETECTOR_MAP_SIZE + k] = detector_map(state->scaled, k);
     }
 }
 

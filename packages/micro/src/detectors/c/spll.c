@@ -1,5 +1,6 @@
 typedef struct {
     double roots[DETECTOR_WINDOW_SIZE]; /* ring: cube roots of the newest vectors' distances from their nearest cluster */
+    double white[DETECTOR_DIMENSIONS];  /* the newest vector where the clusters are round */
     double ratio;                       /* statistic over threshold at the newest comparison */
     uint32_t slot;                      /* place of the next vector in the ring */
     uint32_t held;                      /* vectors in it */
@@ -21,14 +22,13 @@ static void detector_whiten(double x[DETECTOR_DIMENSIONS])
 
 static void detector_place(detector_state *state, const double x[DETECTOR_DIMENSIONS], uint32_t slot)
 {
-    double white[DETECTOR_DIMENSIONS];
     double least = (double)INFINITY;
-    detector_standardise(x, white);
-    detector_whiten(white);
+    detector_standardise(x, state->white);
+    detector_whiten(state->white);
     for (uint32_t k = 0U; k < DETECTOR_CENTRES; k++) {
         double squared = 0.0;
         for (uint32_t j = 0U; j < DETECTOR_DIMENSIONS; j++) {
-            const double gap = white[j] - detector_centres[k * DETECTOR_DIMENSIONS + j];
+            const double gap = state->white[j] - detector_centres[k * DETECTOR_DIMENSIONS + j];
             squared += gap * gap;
         }
         least = (squared < least) ? squared : least;

@@ -17,7 +17,7 @@ interface FittedText {
   readonly constants: readonly Constant[];
   readonly tables: Readonly<Record<string, Float64Array>>;
   readonly parts: readonly string[];
-  /** Doubles of the state, without the counters. */
+  /** Doubles of the state, without the counters and the room for one vector. */
   readonly doubles: number;
   readonly libm: string;
 }
@@ -74,7 +74,7 @@ export function generateVectorDetector(request: VectorRequest): GeneratedDetecto
     });
   const { options, reference } = settled(request);
   const fitted = fits[detector](reference, options);
-  const stateBytes = fitted.doubles * 8 + 16;
+  const stateBytes = (fitted.doubles + reference.d) * 8 + 16;
   const constantBytes = Object.values(fitted.tables).reduce((sum, { byteLength }) => sum + byteLength, 0);
   const { paper } = vectorDetectors[detector];
   const text: DetectorText = {
