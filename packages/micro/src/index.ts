@@ -44,6 +44,9 @@ export type {
   ScalarRequest,
   VectorRequest,
 } from './detectors/requests.ts';
+export { buildDevice, type DeviceBoard, type DeviceBuildOptions, type DeviceProgram } from './device/build.ts';
+export { provisionFlash, type DeviceIdentity } from './device/provision.ts';
+export { startDevice, type Device, type DeviceOptions } from './device/start.ts';
 export type { CInterface, Port } from './emit/interface.ts';
 export {
   generateForecasterC,

@@ -30,7 +30,7 @@ const link = { answerMs: 100, longAnswerMs: 1000, interByteMs: 40, knockMs: 100,
 interface Setup {
   readonly hub: TestHub;
   readonly flash: string;
-  start(dieAt?: number): Promise<Device>;
+  readonly start: (dieAt?: number) => Promise<Device>;
 }
 
 async function setUp(): Promise<Setup> {

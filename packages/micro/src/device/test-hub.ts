@@ -34,9 +34,7 @@ export class TestHub implements AsyncDisposable {
       void this.#session?.close();
       const session = new LinkSession(options.wrap?.(socket) ?? socket, this.#desk(), options.link).start();
       this.#session = session;
-      void session.ended.then(() => {
-        if (this.#session === session) this.#session = undefined;
-      });
+      void this.#forget(session);
       for (const wake of this.#waiting) wake();
       this.#waiting.clear();
     });
@@ -69,6 +67,11 @@ export class TestHub implements AsyncDisposable {
         if ((code !== 'UNAVAILABLE' && code !== 'TIMEOUT') || attempt === tries) throw error;
       }
     }
+  }
+
+  async #forget(session: LinkSession): Promise<void> {
+    await session.ended;
+    if (this.#session === session) this.#session = undefined;
   }
 
   /** All entries of all outboxes. */

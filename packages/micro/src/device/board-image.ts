@@ -1,0 +1,49 @@
+// A small model image for the boards: the forecast is the reading plus a bias, as the simulated models of host devices have it.
+import { buildModelImage, type BoardName } from '../boards/index.ts';
+import { hostRelease } from './host-image.ts';
+
+/** A small model. */
+export interface BoardModel {
+  readonly board: BoardName;
+  readonly slotAddress: number;
+  readonly sequence: number;
+  /** It executes an undefined instruction at its third reading. @default false */
+  readonly faults?: boolean;
+  /** Bytes of constants that it carries along. @default 0 */
+  readonly ballast?: number;
+}
+
+/** Links it. @throws UNAVAILABLE without the tools. */
+export function boardImage({
+  board,
+  slotAddress,
+  sequence,
+  faults = false,
+  ballast = 0,
+}: BoardModel): Promise<Uint8Array> {
+  const text = `#include "sanderling_entry.h"
+typedef struct { uint32_t readings; } model;
+${ballast > 0 ? `static const uint8_t ballast[${ballast}] = {1u, 2u, 3u};` : ''}
+static int32_t self_test(void *memory) { ((model *)memory)->readings = 0u; return ${ballast > 0 ? 'ballast[2] == 3u ? 0 : 1' : '0'}; }
+static void start(void *memory) { ((model *)memory)->readings = 0u; }
+static void reading(void *memory, int64_t time_ms, float value, sanderling_answer *answer)
+{
+    model *self = (model *)memory;
+    self->readings += 1u;
+    ${faults ? 'if (self->readings >= 3u) { __asm__ volatile("udf #0"); }' : ''}
+    answer->flags = SANDERLING_FORECAST | SANDERLING_RESIDUAL;
+    answer->horizon = 2u;
+    answer->forecast[0] = value + ${sequence}.0f;
+    answer->forecast[1] = value + ${sequence + 1}.0f;
+    answer->forecast_time_ms = time_ms;
+    answer->residual = ${sequence}.0f;
+    answer->drift_score = 0.1f;
+    answer->rolling_error = 0.25f;
+}
+SANDERLING_IMAGE_ENTRY const sanderling_entry sanderling_image_entry = {SANDERLING_ENTRY_ABI, sizeof(model), self_test, start, reading};
+`;
+  return buildModelImage(
+    { texts: { 'model.c': text } },
+    { board, slot: slotAddress, sequence, release: hostRelease(sequence) },
+  );
+}
