@@ -1,5 +1,5 @@
 // Whether this machine's runtime has its own layout for convolutions, how wide its blocks are, and whether it gives the standard operators' numbers.
-import { GraphBuilder, modelOf, openSession, type RunTensor, type Value } from '@sanderling/onnx';
+import { GraphBuilder, modelOf, openSession, type Graph, type RunTensor, type Value } from '@sanderling/onnx';
 import { toBlocks } from '../gradients/blocked.ts';
 import { Tape } from '../gradients/tape.ts';
 import { Algebra } from '../algebra.ts';
@@ -8,11 +8,20 @@ let found: Promise<number> | undefined;
 
 /**
  * Channels of a block of the runtime's own layout for convolutions on this machine (16 with AVX-512, 8 with AVX or NEON), or 0 when the runtime
- * has none or its numbers differ from those of the standard operators. Probed once a process, in some milliseconds.
+ * has none or its numbers differ from those of the standard operators. Probed once a process, in a tenth of a second.
  */
 export function blockSize(): Promise<number> {
   found ??= probe().catch(() => 0);
   return found;
+}
+
+/** The same for one graph: 0, without a probe, when it has no convolution of two dimensions. */
+export async function blockSizeFor(graph: Graph): Promise<number> {
+  const convolves = graph.nodes.some(({ opType, attributes }) => {
+    const kernel = attributes['kernel_shape'];
+    return opType === 'Conv' && (kernel?.type !== 'ints' || kernel.value.length === 2);
+  });
+  return convolves ? blockSize() : 0;
 }
 
 async function probe(): Promise<number> {

@@ -9,7 +9,7 @@ import {
   type Tensor,
   type TensorArray,
 } from '@sanderling/onnx';
-import { blockSize } from '../compile/block-size.ts';
+import { blockSizeFor } from '../compile/block-size.ts';
 import { compileEvaluation } from '../compile/evaluation.ts';
 import { averageName, counterName, nextName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
@@ -31,7 +31,7 @@ export interface RuntimeOptions {
   readonly seed: number | string;
   /** Threads of the runtime. @default 1 */
   readonly threads?: number;
-  /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. @default what `blockSize` finds */
+  /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. @default what `blockSizeFor` finds */
   readonly block?: number;
   /** What computes, in order of preference: the first that loads here. @default ['cpu'] */
   readonly executionProviders?: readonly ExecutionProvider[];
@@ -91,7 +91,7 @@ export class TrainingRuntime {
     // Compiled before any provider is asked, so that a plan that cannot be compiled is not taken for a provider that cannot run it.
     const standard = executionProviders.every((name) => name === 'cpu') ? undefined : compiled(0);
     return await withProvider(executionProviders, async (provider) => {
-      const step = provider === 'cpu' || standard === undefined ? compiled(await blockSize()) : standard;
+      const step = provider === 'cpu' || standard === undefined ? compiled(await blockSizeFor(plan.network.graph)) : standard;
       const settings = { threads, providers: [provider] };
       const train = await openSession(step.model, settings);
       try {
