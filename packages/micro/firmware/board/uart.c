@@ -5,7 +5,7 @@
 
 #define RING_BYTES 2048u /* a power of two */
 
-static uint8_t ring[RING_BYTES];
+static volatile uint8_t ring[RING_BYTES];
 static volatile uint32_t written, taken; /* ever; their difference is what waits */
 
 void uart_start(void);

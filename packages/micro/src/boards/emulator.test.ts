@@ -169,6 +169,27 @@ describe.skipIf(!tools)('a board', () => {
   });
 });
 
+describe.skipIf(!tools)('a hub that is away', () => {
+  test('is waited for, if so asked; else the board does not start', async () => {
+    await using built = await firmware(
+      '#include "board.h"\nint main(void) { (void)link_write((const uint8_t *)"x", 1u); board_wait(100u); return 1; }',
+    );
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    await using waiting = await runFirmware(built, { link: { connect: { port }, reconnect: 1 }, timeout: 20_000 });
+    expect(await waiting.ended).toBe(1);
+    await using alone = await runFirmware(built, { link: { connect: { port } }, timeout: 20_000 });
+    await expect(alone.ended).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/Connection refused/) as string,
+    });
+    await expect(alone.line(/never/)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+});
+
 describe.skipIf(!tools)('flash', () => {
   test('is erased by sectors, programmed once by words, and refuses all else', async () => {
     await using built = await firmware(

@@ -50,7 +50,8 @@ const mostLines = 10_000;
 export class Emulator implements AsyncDisposable {
   /**
    * Settles when the board has ended: the exit status that the firmware gave, or undefined if it was killed by {@link kill}.
-   * Rejects with TIMEOUT, CANCELLED, or INTERNAL when QEMU itself fails (its words in `details`).
+   * Rejects with TIMEOUT, CANCELLED, UNAVAILABLE when there is nobody to connect to (and no `reconnect`), or INTERNAL when QEMU itself fails (its words in
+   * `details`).
    */
   readonly ended: Promise<number | undefined>;
   /** The console so far, without line ends. */
@@ -128,7 +129,10 @@ export class Emulator implements AsyncDisposable {
   async #end({ timeout, signal }: RunOptions, cleanUp: () => Promise<void>): Promise<number | undefined> {
     const child = this.#child;
     const words: string[] = [];
-    child.stderr!.on('data', (chunk: Buffer) => words.push(chunk.toString()));
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      words.push(line);
+      if (words.length > mostWords) words.shift();
+    });
     child.stdin!.on('error', () => undefined); // typed after the end
     let why: SanderlingError | undefined;
     const stop = (error: SanderlingError): void => {
@@ -156,23 +160,26 @@ export class Emulator implements AsyncDisposable {
     this.#wake();
     if (why) throw why;
     if (this.#killed && status === null) return undefined;
-    if (status === null || refused(words.join('')))
-      throw new SanderlingError('INTERNAL', `QEMU ended: ${said(words.join('')) || 'killed from outside'}`, {
-        details: { words: words.join('') },
-      });
+    const complaint = complaints(words);
+    // QEMU's own failures have status 1, which firmware may give too; but then QEMU has nothing to say.
+    if (status === null || (status === 1 && complaint !== ''))
+      throw new SanderlingError(
+        complaint.includes('Failed to connect') ? 'UNAVAILABLE' : 'INTERNAL',
+        `QEMU ended: ${complaint || 'killed from outside'}`,
+        { details: { words } },
+      );
     return status;
   }
 }
 
-/** What QEMU says of itself; the network card without a network is as it should be. */
-const said = (words: string): string =>
-  words
-    .split('\n')
-    .filter((line) => line !== '' && !line.includes('has no peer'))
-    .join('; ');
+/** What QEMU complains of, less what is as it should be: a network card without a network, a hub that is not there yet. */
+function complaints(words: readonly string[]): string {
+  const usual = /: warning: |has no peer|Unable to connect character device|terminating on signal/;
+  return words.filter((line) => line !== '' && !usual.test(line)).join('; ');
+}
 
-/** Whether the status is QEMU's own and not the firmware's. */
-const refused = (words: string): boolean => /^qemu(-system-arm)?: (?!warning)/m.test(words);
+/** Most lines of QEMU's own that are kept: while a hub is away it tells so every second. */
+const mostWords = 50;
 
 /**
  * Starts firmware on its board.
