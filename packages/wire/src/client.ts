@@ -320,7 +320,7 @@ function unreachable(url: string, cause: unknown): SanderlingError {
   if (cause instanceof Error && cause.name === 'AbortError')
     return new SanderlingError('CANCELLED', 'cancelled', { cause });
   return new SanderlingError('UNAVAILABLE', `no hub answers at ${url}`, {
-    fix: 'start one with: sanderling hub start',
+    fix: 'start one with: sanderling hub',
     cause,
   });
 }
