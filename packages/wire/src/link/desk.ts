@@ -37,6 +37,7 @@ export interface LinkDesk {
   stored(device: string, outbox: string): Promise<number>;
   /**
    * Stores entries, each once; resolves only when they are safe. Numbers at or below the stored one have been stored before and are to be ignored.
+   * When it rejects, the device sends the same entries again, and nothing behind them: what the hub will never take it has to drop (and count) itself.
    * @returns the highest entry number stored for good.
    */
   take(device: string, entries: LinkEntries): Promise<number>;
