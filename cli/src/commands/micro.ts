@@ -18,6 +18,7 @@ import {
   type Generated,
   type GenerateOptions,
   type Measurement,
+  type SelfTestVector,
   type TargetName,
 } from '@sanderling/micro';
 import {
@@ -28,6 +29,7 @@ import {
   type QuantisationReport,
   type RangeMethod,
   type RunTensor,
+  type TensorArray,
 } from '@sanderling/onnx';
 import { facts } from '../output.ts';
 import type { Answer, CommandGroup } from './command.ts';
@@ -40,6 +42,7 @@ interface ModelFlags {
   readonly size?: readonly string[];
   readonly carry?: boolean;
   readonly weights: 'const' | 'blob';
+  readonly selfTest?: string;
   readonly int8?: boolean;
   readonly calibration?: string;
   readonly method: RangeMethod;
@@ -102,6 +105,7 @@ function withModelFlags(command: Command): Command {
         .choices(['const', 'blob'])
         .default('const'),
     )
+    .option('--self-test <n>', 'write NAME_self_test into the code, with so many vectors')
     .option('--int8', 'quantise to int8')
     .option('--calibration <path>', 'samples of the inputs for --int8: a folder or a file (.npy, .json, .csv)')
     .addOption(
@@ -136,8 +140,10 @@ interface Prepared {
 async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): Promise<Prepared> {
   const given = await readModel(path);
   const options = generateOptions(path, flags);
-  if (flags.int8 !== true)
-    return { given, model: given, generated: await generateC(given, options), quantisation: undefined };
+  if (flags.int8 !== true) {
+    const generated = await withSelfTest(given, options, flags);
+    return { given, model: given, generated, quantisation: undefined };
+  }
   if (isQuantised(given))
     throw new SanderlingError('INVALID_ARGUMENT', 'the model is quantised already', {
       where: '--int8',
@@ -155,7 +161,30 @@ async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): P
   const samples = await readSamples(flags.calibration, ports);
   const feeds = samples.map((sample) => feedsOf(sample, ports));
   const { model, report } = await quantiseForDevice(given, feeds, { method: flags.method, budget, signal });
-  return { given, model, generated: await generateC(model, options), quantisation: report };
+  return { given, model, generated: await withSelfTest(model, options, flags), quantisation: report };
+}
+
+/** Generates, with vectors if they are asked for: samples of the calibration or random ones, and what ONNX Runtime answers. */
+async function withSelfTest(model: Model, options: GenerateOptions, flags: ModelFlags): Promise<Generated> {
+  const generated = await generateC(model, options);
+  if (flags.selfTest === undefined) return generated;
+  const { inputs, outputs, states } = generated.face;
+  if (states.length > 0)
+    throw new SanderlingError('INVALID_ARGUMENT', 'what a model with state answers depends on the calls before', {
+      where: '--self-test',
+      fix: 'leave out --carry or --self-test',
+    });
+  const count = whole(flags.selfTest, '--self-test', 1);
+  const samples =
+    flags.calibration === undefined ? randomSamples(inputs, count, 1) : await readSamples(flags.calibration, inputs);
+  await using session = await openSession(model, { optimisation: 'basic' });
+  const vectors: SelfTestVector[] = [];
+  for (const sample of samples.slice(0, count)) {
+    const answer = await session.run(feedsOf(sample, inputs));
+    const told = outputs.map(({ name }) => [name, answer[name]!.data as TensorArray] as const);
+    vectors.push({ inputs: sample, outputs: Object.fromEntries(told) });
+  }
+  return generateC(model, { ...options, selfTest: { vectors } });
 }
 
 function generateOptions(path: string, { name, size = [], carry, weights }: ModelFlags): GenerateOptions {
@@ -215,6 +244,9 @@ async function bench(path: string, flags: BoardFlags, signal: AbortSignal): Prom
     ],
     ['flash', `${found.flash.code} B code, ${found.flash.constants} B constants`],
     ['model slot', slotText(found)],
+    ...(found.selfTest === undefined
+      ? []
+      : [['self-test', found.selfTest === 0 ? 'passes' : `vector ${found.selfTest} fails`] as const]),
   ]);
   const text = [
     layerTable(generated, layers ?? []),
