@@ -290,3 +290,5 @@ export function damagedModel(seed: number): Model {
   });
   return { ...model, graph: { ...model.graph, nodes: changed, valueInfo: new Map() } };
 }
+
+export { distance, plainReference, randomQuantisedModel, type Distance } from './quantised/random-models.ts';

@@ -9,7 +9,7 @@ export type Layout = 'plain' | 'last';
 /** Integers that stand for a value of the model. `dims` are those of the model; `forms` what lies in memory so far. */
 export interface Twin {
   readonly dims: readonly number[];
-  readonly dtype: 'int8' | 'int16';
+  readonly dtype: 'int8' | 'int16' | 'int32';
   readonly quantisation: Quantisation;
   readonly forms: Map<Layout | 'shuffled', Value>;
   /** Makes a form out of nothing else, for values that come from real numbers. */
@@ -147,7 +147,7 @@ export class Draft {
   twin(value: Value, layout: Layout, dims: readonly number[] = value.dims): Twin {
     return {
       dims,
-      dtype: value.dtype as 'int8' | 'int16',
+      dtype: value.dtype as Twin['dtype'],
       quantisation: value.quantisation!,
       forms: new Map([[layout, value]]),
     };

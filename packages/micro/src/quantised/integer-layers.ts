@@ -8,7 +8,7 @@ import { clipBounds, expressionOf, tableOf } from './expression.ts';
 import { unbounded, type Bounds } from './fixed-point.ts';
 import { lastDims } from './moves.ts';
 import { meanWork, narrowWork, productWork, softmaxWork, sumWork, type Addend } from './plan-elementwise.ts';
-import { convolutionWork, gemmForm, geometryOf, matrixWork, type Matrix } from './plan-products.ts';
+import { convolutionWork, gemmForm, geometryOf, matrixWork, wholeGeometry, type Matrix } from './plan-products.ts';
 import { poolKernel } from '../operators/window.ts';
 import type { Geometry, IntegerWork } from './work.ts';
 
@@ -196,25 +196,6 @@ const mean =
     return made(wish, 'Int8AveragePool', { dims, layout: 'plain', inputs, work });
   };
 
-/** A window over all places. */
-function wholeGeometry({ inputs }: Layer): Geometry | undefined {
-  const [batch, channels, ...space] = inputs[0]!.dims as [number, number, ...number[]];
-  if (space.length < 1 || space.length > 2) return undefined;
-  const input: readonly [number, number] = space.length === 1 ? [1, space[0]!] : [space[0]!, space[1]!];
-  const one = [1, 1] as const;
-  return {
-    batch,
-    channels,
-    input,
-    output: one,
-    kernel: input,
-    strides: one,
-    dilations: one,
-    begins: [0, 0],
-    step: one,
-  };
-}
-
 /** ReduceMean over all axes behind the channels is a global pool. */
 function reducedGeometry(layer: Layer): Geometry | undefined {
   const rank = layer.inputs[0]!.dims.length;
@@ -276,7 +257,7 @@ const makers: Readonly<Record<string, Maker>> = {
 export function rescaled(draft: Draft, twin: Twin, { to, layer }: Pick<Wish, 'to' | 'layer'>): Twin | undefined {
   if (twin.dtype === 'int8' && sameQuantisation(twin.quantisation, to)) return twin;
   if (twin.dtype === 'int8') return tableTwin(draft, twin, { evaluate: (x) => x, to, layer });
-  const work = narrowWork(twin.quantisation, to);
+  const work = narrowWork(twin.quantisation, to, twin.dtype === 'int16' ? 2 ** 15 : 2 ** 26);
   if (!work) return undefined;
   const layout = twin.forms.has('plain') ? 'plain' : 'last';
   const from = draft.form(twin, layout, layer);

@@ -8,7 +8,7 @@ import { maxPoolWork } from './plan-elementwise.ts';
 
 /** Operators that give elements of their first input, whatever the numbers are. */
 const movers: ReadonlySet<string> = new Set(
-  'Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose Slice Split Gather Expand Tile DepthToSpace SpaceToDepth Pad Resize MaxPool'.split(
+  'Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose Slice Split Gather Expand Tile DepthToSpace SpaceToDepth Pad Resize MaxPool GlobalMaxPool'.split(
     ' ',
   ),
 );
@@ -23,7 +23,7 @@ export function isMover(layer: Layer): boolean {
 /** The twin of one output of a mover; all its outputs get theirs. Undefined where it does more than move. */
 export function movedTwin(draft: Draft, layer: Layer, output: Value, x: Twin): Twin | undefined {
   if (layer.operator === 'Transpose') return turned(draft, layer, x);
-  if (layer.operator === 'MaxPool') return pooled(draft, layer, x);
+  if (layer.operator === 'MaxPool' || layer.operator === 'GlobalMaxPool') return pooled(draft, layer, x);
   if (isFlattening(layer, x)) return flattened(draft, layer, x);
   const inputs = layer.operator === 'Pad' ? paddedInputs(draft, layer, x) : layer.inputs;
   if (!inputs) return undefined;

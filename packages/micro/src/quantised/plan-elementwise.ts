@@ -3,7 +3,7 @@ import { intAttribute } from '@sanderling/onnx';
 import type { Layer, Quantisation } from '../ir.ts';
 import { poolKernel } from '../operators/window.ts';
 import { clampOf, doublings, factorOf, type Bounds } from './fixed-point.ts';
-import { geometryOf } from './plan-products.ts';
+import { geometryOf, wholeGeometry } from './plan-products.ts';
 import type { Geometry, NarrowWork, PoolWork, ProductWork, SoftmaxWork, SumWork } from './work.ts';
 
 interface Result {
@@ -52,18 +52,18 @@ export function productWork(a: Quantisation, b: Quantisation, { to, bounds }: Re
   return { kind: 'product', zeros, multiplier, shift, up, zero: to.zeroPoint, ...clampOf(bounds, to) };
 }
 
-/** From int16 to int8. */
-export function narrowWork(from: Quantisation, to: Quantisation): NarrowWork | undefined {
+/** From int16 or int32 (at most `most`) to int8. */
+export function narrowWork(from: Quantisation, to: Quantisation, most: number): NarrowWork | undefined {
   const real = from.scale[0]! / to.scale[0]!;
-  const up = doublings([real], 32768);
+  const up = doublings([real], most);
   if (up === undefined || from.zeroPoint !== 0) return undefined;
   const { multiplier, shift } = factorOf(real / 2 ** up)!;
   return { kind: 'narrow', multiplier, shift, up, zero: to.zeroPoint };
 }
 
-/** MaxPool over codes. */
+/** MaxPool and GlobalMaxPool over codes. */
 export function maxPoolWork(layer: Layer): PoolWork | undefined {
-  const geometry = geometryOf(layer, poolKernel(layer));
+  const geometry = layer.operator === 'MaxPool' ? geometryOf(layer, poolKernel(layer)) : wholeGeometry(layer);
   return geometry && { kind: 'pool', geometry, average: undefined };
 }
 

@@ -75,6 +75,25 @@ export function geometryOf(layer: Layer, kernel: readonly number[]): Geometry | 
   };
 }
 
+/** A window over all places; undefined for more than two spatial axes. */
+export function wholeGeometry({ inputs }: Layer): Geometry | undefined {
+  const [batch, channels, ...space] = inputs[0]!.dims as [number, number, ...number[]];
+  if (space.length < 1 || space.length > 2) return undefined;
+  const input: readonly [number, number] = space.length === 1 ? [1, space[0]!] : [space[0]!, space[1]!];
+  const one = [1, 1] as const;
+  return {
+    batch,
+    channels,
+    input,
+    output: one,
+    kernel: input,
+    strides: one,
+    dilations: one,
+    begins: [0, 0],
+    step: one,
+  };
+}
+
 /** A transposed convolution as a convolution over a stretched input with turned weights. */
 function stretchedGeometry(layer: Layer, kernel: readonly number[]): Geometry | undefined {
   if (kernel.length < 1 || kernel.length > 2) return undefined;

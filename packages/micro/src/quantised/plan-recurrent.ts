@@ -7,9 +7,9 @@ import { doublings, factorOf } from './fixed-point.ts';
 import { packed } from './plan-products.ts';
 import type { RecurrentWork } from './work.ts';
 
-/** Hidden states in −1 … 1, cells in −16 … 16. */
+/** Hidden states in −1 … 1 as int16; cells as int32, since in 16 bits their rounding would be seen in one output of twenty. */
 export const hiddenQuantisation: Quantisation = { scale: [2 ** -15], zeroPoint: 0, axis: undefined };
-export const cellQuantisation: Quantisation = { scale: [2 ** -11], zeroPoint: 0, axis: undefined };
+export const cellQuantisation: Quantisation = { scale: [2 ** -16], zeroPoint: 0, axis: undefined };
 
 /** Above this, sums of int16 · int8 may leave int32. */
 const mostHidden = 512;
@@ -37,7 +37,9 @@ export function recurrentTwins(draft: Draft, layer: Layer, { twinOf, states }: S
     return { value: made?.value, index, output: i + 1 };
   });
   const outputs = layer.outputs.map((value, i) =>
-    value ? draft.define(value.name, { dtype: 'int16', dims: value.dims, quantisation: quantisationOf(i) }) : undefined,
+    value
+      ? draft.define(value.name, { dtype: typeOf(i), dims: value.dims, quantisation: quantisationOf(i) })
+      : undefined,
   );
   const inputs = [draft.form(x, 'plain', layer), ...initial.map(({ value }) => value)];
   draft.emit(layer, work.cell === 'GRU' ? 'Int8GRU' : 'Int8LSTM', { inputs, outputs, work });
@@ -52,6 +54,7 @@ export function recurrentTwins(draft: Draft, layer: Layer, { twinOf, states }: S
   return { twins, states: renewed };
 }
 
+const typeOf = (output: number): 'int16' | 'int32' => (output === 2 ? 'int32' : 'int16');
 const quantisationOf = (output: number): Quantisation => (output === 2 ? cellQuantisation : hiddenQuantisation);
 
 interface Initial {
@@ -59,7 +62,7 @@ interface Initial {
   readonly states: Program['states'];
 }
 
-/** The value of a state before the first step, as int16. */
+/** The value of a state before the first step, as integers. */
 function initialOf(
   draft: Draft,
   layer: Layer,
@@ -67,25 +70,25 @@ function initialOf(
 ): { value: Value; states?: Program['states'] } | undefined {
   const given = layer.inputs[index];
   if (!given) return undefined;
-  const quantisation = quantisationOf(index - 4);
+  const [dtype, quantisation] = [typeOf(index - 4), quantisationOf(index - 4)];
   const reals = realsOf(draft, given);
   if (reals) {
     if (reals.every((real) => real === 0)) return undefined;
-    const data = codesOf(reals, given.dims, quantisation);
+    const data = codesOf(reals, given.dims, dtype);
     return {
-      value: draft.define(given.name, { dtype: 'int16', dims: given.dims, quantisation, role: 'constant', data }),
+      value: draft.define(given.name, { dtype, dims: given.dims, quantisation, role: 'constant', data }),
     };
   }
   const before = unquantised(draft, given);
   const state = states.find(({ input }) => input === before);
   const next = state && unquantised(draft, state.next);
   if (state && next && draft.readersOf(before).length === 1 && next === layer.outputs[index - 4]) {
-    const input = draft.define(given.name, { dtype: 'int16', dims: given.dims, quantisation, role: 'state' });
-    const initial = state.initial && codesOf(Array.from(toNumbers(state.initial)), given.dims, quantisation);
+    const input = draft.define(given.name, { dtype, dims: given.dims, quantisation, role: 'state' });
+    const initial = state.initial && codesOf(Array.from(toNumbers(state.initial)), given.dims, dtype);
     return { value: input, states: states.map((one) => (one === state ? { input, next, initial } : one)) };
   }
   const order = given.dims.map((_, axis) => axis);
-  const to = { dtype: 'int16', dims: given.dims, quantisation } as const;
+  const to = { dtype, dims: given.dims, quantisation } as const;
   return {
     value: draft.add(layer, 'Int8Quantise', { to, inputs: [given], work: { kind: 'convert', order, flip: false } }),
   };
@@ -99,9 +102,13 @@ function unquantised(draft: Draft, value: Value): Value {
   return inner.inputs[0]!;
 }
 
-function codesOf(reals: readonly number[], dims: readonly number[], { scale }: Quantisation): Tensor {
-  const code = (real: number): number => Math.min(32767, Math.max(-32768, Math.round(real / scale[0]!)));
-  return tensorOf('int16', dims, Int16Array.from(reals, code));
+function codesOf(reals: readonly number[], dims: readonly number[], dtype: 'int16' | 'int32'): Tensor {
+  const [step, most] = dtype === 'int16' ? [2 ** -15, 32767] : [2 ** -16, 2 ** 26];
+  return tensorOf(
+    dtype,
+    dims,
+    reals.map((real) => Math.min(most, Math.max(-most, Math.round(real / step)))),
+  );
 }
 
 const defaults = { GRU: ['sigmoid', 'tanh'], LSTM: ['sigmoid', 'tanh', 'tanh'] } as const;

@@ -157,7 +157,7 @@ function writeQuantise(desk: Desk): Lines {
   const [x, out] = [inputOf(layer, 0), outputOf(layer)];
   const { scale, zeroPoint } = out.quantisation!;
   const { bytes, c } = elementTypes[out.dtype];
-  const low = bytes === 1 ? -128 : -32768;
+  const low = bytes === 1 ? -128 : bytes === 2 ? -32768 : -(2 ** 26);
   const [s, r, type] = x.dtype === 'float64' ? ['', 'rint', 'double'] : ['F', 'rintf', 'float'];
   const real = (value: number): string => `${decimal(value)}${s}`;
   return nest(out.dims, walks(desk, order, [x, out]), ([to, from]) => [

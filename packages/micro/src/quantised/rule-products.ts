@@ -85,7 +85,8 @@ function fillRow(desk: Desk, work: ProductsWork, { group, row, to }: Row): Lines
   const places = output[0] * output[1];
   const sample = geometry.batch > 1;
   return [
-    ...(sample ? [`const int32_t n = ${row} / ${places};`, `const int32_t place = ${row} % ${places};`] : []),
+    ...(sample ? [`const int32_t n = ${row} / ${places};`] : []),
+    ...(sample && places > 1 ? [`const int32_t place = ${row} % ${places};`] : []),
     ...placesOf(geometry, sample ? 'place' : row),
     ...overKernelRows(desk, work, { group, to, sample }),
   ];

@@ -1,4 +1,4 @@
-// GRU and LSTM in integers: int8 weights and inputs, int16 states (h in steps of 2^-15, c in steps of 2^-11), activations from a table.
+// GRU and LSTM in integers: int8 weights and inputs, h as int16 in steps of 2^-15, c as int32 in steps of 2^-16, activations from a table.
 import { block, loop, type Lines } from '../emit/c-text.ts';
 import type { Layer } from '../ir.ts';
 import type { Desk, OperatorRule } from '../operators/rule.ts';
@@ -38,7 +38,9 @@ function roomOf(layer: Layer): Room {
     gates: take(2 * 3 * hidden),
   };
   const states = [1, 2].slice(0, cell === 'LSTM' ? 2 : 1);
-  const homeless = states.map((output) => (layer.outputs[output] ? -1 : take(2 * hidden * batch * directions.length)));
+  const homeless = states.map((output) =>
+    layer.outputs[output] ? -1 : take(2 * output * hidden * batch * directions.length),
+  );
   return { ...room, homeless, total: at };
 }
 
@@ -99,8 +101,8 @@ function lstmStep(writer: Writer): Lines {
       `const int32_t out = ${prefix}sigmoid_q15(${gate(writer, 1)});`,
       `const int32_t forget = ${prefix}sigmoid_q15(${gate(writer, 2)});`,
       `const int32_t fresh = ${prefix}tanh_q15(${gate(writer, 3)});`,
-      `c[j] = (int16_t)${prefix}within(${prefix}q15(forget * c[j] + ((in * fresh + 8) >> 4)), -32768, 32767);`,
-      `h[j] = (int16_t)${prefix}q15(out * ${prefix}tanh_q15(c[j] * 32));`,
+      `c[j] = ${prefix}within((int32_t)(((int64_t)forget * c[j] + 2 * in * fresh + 16384) >> 15), -67108864, 67108864);`,
+      `h[j] = (int16_t)${prefix}q15(out * ${prefix}tanh_q15(c[j]));`,
     ]),
   ];
 }
@@ -123,7 +125,7 @@ function pass(desk: Desk, work: RecurrentWork, direction: number): Lines {
     `const int32_t *const parameters = ${desk.constant(`gates_${direction}`, 'int32', work.parameters[direction]!)};`,
     ...loop('n', batch, [
       `int16_t *const h = h_all + ${each};`,
-      ...(cell === 'LSTM' ? [`int16_t *const c = c_all + ${each};`] : []),
+      ...(cell === 'LSTM' ? [`int32_t *const c = c_all + ${each};`] : []),
       ...loop('step', steps, [
         `const int32_t t = ${directions[direction] === 'backward' ? `${steps - 1} - step` : 'step'};`,
         `${prefix}widen(${desk.input(0)} + ${at} * ${input}, 0, ${input}, row, 4);`,
@@ -149,11 +151,12 @@ function writeRecurrent(desk: Desk): Lines {
   const all = hidden * batch * directions.length;
   const prefix = prefixOf(desk);
   const states = (cell === 'LSTM' ? ['h', 'c'] : ['h']).flatMap((name, i): Lines => {
+    const type = name === 'c' ? 'int32_t' : 'int16_t';
     const initial = layer.inputs[1 + i] ? `${desk.input(1 + i)}[i]` : '0';
     return [
       layer.outputs[1 + i]
-        ? `int16_t *const ${name}_all = ${desk.output(1 + i)};`
-        : place('int16_t', `${name}_all`, room.homeless[i]!),
+        ? `${type} *const ${name}_all = ${desk.output(1 + i)};`
+        : place(type, `${name}_all`, room.homeless[i]!),
       ...loop('i', all, [`${name}_all[i] = ${initial};`]),
     ];
   });

@@ -22,12 +22,12 @@ export function prefixOf(desk: Desk): string {
   return desk.helper('int8_within').replace(/int8_within$/, '');
 }
 
-/** `static const NAME_scaling name = { … };` */
+/** `const NAME_scaling name = { … };`, not static since weights may come from a blob whose place is not known before. */
 export function scalingText(desk: Desk, name: string, scaling: Scaling, stem = 'scaling'): Lines {
   need(desk, 'int8_scale', 'int8_within', 'int8_scaling');
   const parameters = desk.constant(stem, 'int32', scaling.parameters);
   const { channels, up, low, high } = scaling;
-  return [`static const ${prefixOf(desk)}scaling ${name} = {${parameters}, ${channels}, ${up}, ${low}, ${high}};`];
+  return [`const ${prefixOf(desk)}scaling ${name} = {${parameters}, ${channels}, ${up}, ${low}, ${high}};`];
 }
 
 /** Whether some tap of some output place lies outside the input. */
