@@ -1,0 +1,84 @@
+// What a layer takes, estimated: multiply-accumulates × instructions for each, plus elements × instructions for each, at one instruction a cycle. The numbers were counted
+// exactly on an emulated Cortex-M7 (bench/results/micro-instructions.md; -O2, no contraction to fused operations). Real cores differ: an M7 issues up to two
+// instructions a cycle, and flash has wait states; measure where it matters (`sanderling micro bench`).
+import { intAttribute } from '@sanderling/onnx';
+import { countOf, type Layer } from './ir.ts';
+
+/** Instructions for each multiply-accumulate, each output element and each element of the first input. */
+interface Cost {
+  readonly mac?: number;
+  readonly output?: number;
+  readonly input?: number;
+}
+
+/** Layers that call exp, tanh and the like for each element. */
+const curves =
+  'Sigmoid Tanh Exp Softmax LogSoftmax Softplus Mish Elu Selu Celu Swish Erf Log Pow Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh';
+
+const costs: Readonly<Record<string, Cost>> = {
+  Conv: { mac: 3.1, output: 4 },
+  ConvTranspose: { mac: 13, output: 4 },
+  Gemm: { mac: 3.5, output: 4 },
+  MatMul: { mac: 3.5, output: 4 },
+  GRU: { mac: 3.8 },
+  LSTM: { mac: 3.8 },
+  RNN: { mac: 3.8 },
+  Gelu: { output: 50 },
+  LayerNormalization: { output: 20 },
+  MaxPool: { output: 31 },
+  AveragePool: { output: 14 },
+  GlobalAveragePool: { input: 4 },
+  GlobalMaxPool: { input: 4 },
+  Int8Conv: { mac: 1.9, output: 8 },
+  Int8ConvTranspose: { mac: 2.5, output: 8 },
+  Int8Dense: { mac: 1.6, output: 20 },
+  Int8DepthwiseConv: { mac: 5.5, output: 8 },
+  Int8GRU: { mac: 2.3 },
+  Int8LSTM: { mac: 2.3 },
+  Int8MaxPool: { output: 65 },
+  Int8AveragePool: { input: 7, output: 60 },
+  Int8Quantise: { output: 17 },
+  Int8Dequantise: { output: 8 },
+  Int8Softmax: { output: 100 },
+  Int8Add: { output: 16 },
+  Int8Mul: { output: 16 },
+  Int8Table: { output: 4 },
+  Int8Concat: { output: 1 },
+  ...Object.fromEntries(curves.split(' ').map((name) => [name, { output: 70 }])),
+};
+
+/** What any other layer takes for each element of its output or, where that is larger, of its first input. */
+const usual = 6;
+
+/** Instructions of an activation of a gate, in float and in int8. */
+const perGate = { float: 75, int8: 25 };
+
+/** Values of gates that a recurrent layer computes. */
+function gateValues({ inputs, integer }: Layer): number {
+  if (integer?.kind === 'recurrent') {
+    const { steps, batch, hidden, directions, cell } = integer;
+    return steps * batch * hidden * directions.length * (cell === 'GRU' ? 3 : 4);
+  }
+  const [x, w] = inputs;
+  return x && w ? x.dims[0]! * x.dims[1]! * w.dims[0]! * w.dims[1]! : 0;
+}
+
+/** What multiply-accumulates cost where it is not what the table says: with weights that are not known when the code is written, and of single planes. */
+function macCost({ operator, inputs, node }: Layer, usual: number): number {
+  if (['Conv', 'Gemm', 'MatMul'].includes(operator) && !inputs[1]?.data) return 9;
+  return operator === 'Conv' && intAttribute(node, 'group', 1) > 1 ? 3.6 : usual;
+}
+
+/** Estimated instructions of a layer. `macs`: its multiply-accumulates. */
+export function estimatedInstructions(layer: Layer, macs: number): number {
+  const cost = costs[layer.operator];
+  const of = (value: Layer['inputs'][number]): number => (value ? countOf(value) : 0);
+  const output = layer.outputs.reduce((sum, value) => sum + of(value), 0);
+  const input = of(layer.inputs[0]);
+  if (!cost) return Math.round(usual * Math.max(output, input));
+  const gates = /GRU|LSTM|RNN/.test(layer.operator)
+    ? gateValues(layer) * (layer.operator.startsWith('Int8') ? perGate.int8 : perGate.float)
+    : 0;
+  const products = macs === 0 ? 0 : macCost(layer, cost.mac ?? 0) * macs;
+  return Math.round(products + (cost.output ?? 0) * output + (cost.input ?? 0) * input + gates);
+}

@@ -1,0 +1,77 @@
+// The report: its estimate against exact counts on the emulated board, and what quantisation did beside each layer.
+import { readFileSync } from 'node:fs';
+import { createRandom } from '@sanderling/kit';
+import { decodeModel, GraphBuilder, quantiseWithin, tensorOf, type Model } from '@sanderling/onnx';
+import { describe, expect, test } from 'vitest';
+import { generateC, hasBoardTools, measure, reportText } from './index.ts';
+import { randomFloats, randomInputs } from './testing.ts';
+
+const tools = await hasBoardTools();
+if (!tools) console.warn('skipped: estimates are not compared with an emulated board, for want of its tools');
+
+/** Convolution, depthwise and pointwise convolution, curves, pool, product. */
+function network(): Model {
+  const b = new GraphBuilder('network');
+  const random = createRandom(2, 'report');
+  const w = (...dims: number[]) =>
+    b.constant(
+      tensorOf(
+        'float32',
+        dims,
+        randomFloats(
+          random,
+          dims.reduce((x, y) => x * y, 1),
+        ).map((x) => x / Math.sqrt(dims[1] ?? 1)),
+      ),
+    );
+  const x = b.input('x', 'float32', [1, 2, 16, 16]);
+  const stem = b.op('Relu', [b.op('Conv', [x, w(16, 2, 3, 3), w(16)], { pads: [1, 1, 1, 1] }, { name: 'stem' })]);
+  const deep = b.op('Conv', [stem, w(16, 1, 3, 3)], { group: 16, pads: [1, 1, 1, 1] }, { name: 'deep' });
+  const point = b.op('Sigmoid', [b.op('Conv', [deep, w(24, 16, 1, 1)])]);
+  b.output('y', b.op('Gemm', [b.op('Flatten', [b.op('GlobalAveragePool', [point])]), w(10, 24), w(10)], { transB: 1 }));
+  return b.model();
+}
+
+const samples = (model: Model) =>
+  [1, 2, 3].map((seed) => ({
+    x: { dtype: 'float32' as const, dims: [1, 2, 16, 16], data: randomInputs(model, seed)['x'] as Float32Array },
+  }));
+
+describe.skipIf(!tools)('estimated cycles', () => {
+  test.each([
+    ['float network', async () => network()],
+    [
+      'GRU forecaster',
+      async () => decodeModel(readFileSync(new URL('./fixtures/forecaster-gru.onnx', import.meta.url))),
+    ],
+    [
+      'int8 network',
+      async () =>
+        (await quantiseWithin(network(), samples(network()), { kernels: 'micro', budget: { relativeError: 1 } })).model,
+    ],
+  ])('%s: within a fifth of the instructions that a Cortex-M7 executes', async (_, make) => {
+    const model = await make();
+    const generated = await generateC(model, { name: 'net' });
+    const { instructions } = await measure(generated, { board: 'm7', inputs: [randomInputs(model, 9)] });
+    const ratio = generated.report.cycles / instructions[0]!;
+    expect(ratio).toBeGreaterThan(0.8);
+    expect(ratio).toBeLessThan(1.2);
+  });
+});
+
+test('what quantisation did stands beside the layers', async () => {
+  const model = network();
+  const { model: integer, report: quality } = await quantiseWithin(model, samples(model), {
+    kernels: 'micro',
+    budget: { relativeError: 1 },
+    skip: ['deep'],
+  });
+  const { report } = await generateC(integer, { name: 'net' });
+  const text = reportText(report, quality);
+  const stem = quality.layers.find(({ name }) => name === 'stem')!;
+  const row = text.split('\n').find((line) => line.includes('| stem'))!;
+  expect(row).toContain(` ${stem.aloneDecibels.toFixed(1)} |`);
+  expect(text).toContain('SQNR alone (dB)');
+  expect(text).toContain(`off by ${(100 * quality.relativeError).toFixed(2)} %`);
+  expect(reportText(report)).not.toContain('SQNR');
+});
