@@ -144,13 +144,19 @@ describe.skipIf(!tools)('a float model gives on both boards the bits of the host
 
 describe.skipIf(!tools)('the budget of the STM32H745', () => {
   test('says how full each bank is', async () => {
-    const { banks } = await linkBudget(await generateC(fixture('forecaster-gru')), 'stm32h745', { stackBytes: 8192 });
+    const generated = await generateC(fixture('forecaster-gru'));
+    const { banks } = await linkBudget(generated, 'stm32h745', { stackBytes: 8192 });
     const used = Object.fromEntries(banks.map((bank) => [bank.bank, bank.used]));
     expect(used['FLASH']).toBeGreaterThan(4044);
     expect(used['FLASH']).toBeLessThan(20_000);
     expect(used['AXI']).toBe(256);
     expect(used['D2']).toBeGreaterThanOrEqual(204);
     expect(used['DTCM']).toBeGreaterThan(8192 + 1024);
+    await expect(linkBudget(generated, 'stm32h745', { stackBytes: 160 * 1024 })).rejects.toMatchObject({
+      code: 'TOO_LARGE',
+      where: 'DTCM',
+      fix: expect.stringContaining('less stack') as string,
+    });
   });
 
   test('what is too large does not link: which bank, by how much, what to shrink', async () => {
