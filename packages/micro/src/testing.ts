@@ -4,9 +4,7 @@ import {
   GraphBuilder,
   openSession,
   tensorOf,
-  type Attribute,
   type Model,
-  type Node,
   type RunTensor,
   type TensorArray,
   type Value,
@@ -254,41 +252,10 @@ export function worstDifference(got: Elements, wanted: Elements): number {
   return worst;
 }
 
-const attributeNames = [
-  'axis',
-  'perm',
-  'pads',
-  'strides',
-  'group',
-  'kernel_shape',
-  'hidden_size',
-  'mode',
-  'dilations',
-  'direction',
-  'transB',
-  'axes',
-];
-
-/** A random model with one node damaged: inputs turned round, taken away or exchanged for others, or an attribute set to nonsense. */
-export function damagedModel(seed: number): Model {
-  const random = createRandom(seed, 'damage');
-  const model = randomModel(random.int(1, 1e6));
-  const { nodes, initializers } = model.graph;
-  const at = random.int(0, nodes.length - 1);
-  const names = ['x', ...initializers.keys()];
-  const changed = nodes.map((node, i): Node => {
-    if (i !== at) return node;
-    const how = random.int(0, 5);
-    if (how === 0) return { ...node, inputs: node.inputs.toReversed() };
-    if (how === 1) return { ...node, inputs: node.inputs.slice(1) };
-    if (how <= 3)
-      return { ...node, inputs: node.inputs.map((name) => (random.next() < 0.5 ? random.pick(names) : name)) };
-    const numbers = Array.from({ length: random.int(0, 5) }, () => random.int(-3, 6));
-    const value: Attribute =
-      random.next() < 0.5 ? { type: 'int', value: random.int(-4, 9) } : { type: 'ints', value: numbers };
-    return { ...node, attributes: { ...node.attributes, [random.pick(attributeNames)]: value } };
-  });
-  return { ...model, graph: { ...model.graph, nodes: changed, valueInfo: new Map() } };
-}
-
+export { damagedModel, damagedQuantisedModel } from './damage.ts';
 export { distance, plainReference, randomQuantisedModel, type Distance } from './quantised/random-models.ts';
+export { boardImage, type BoardModel } from './device/board-image.ts';
+export { faultTrial, type FaultTrial } from './device/fault-trial.ts';
+export { faultNames, faultOptions, faultyStream, type FaultOptions } from './device/faulty-stream.ts';
+export { hostImage, hostRelease, type HostModel } from './device/host-image.ts';
+export { TestHub, type TestHubOptions } from './device/test-hub.ts';

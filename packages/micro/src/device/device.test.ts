@@ -1,58 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { DeviceInfo, LinkEvent, LinkReading, LinkReport, SlotInfo } from '@sanderling/wire';
-import { hasCompiler } from '../host.ts';
-import { buildDevice, type DeviceProgram } from './build.ts';
+import { possible, setUp } from './host-device.suite.ts';
 import { hostImage, hostRelease, type HostModel } from './host-image.ts';
 import { provisionFlash } from './provision.ts';
-import { startDevice, type Device } from './start.ts';
-import { TestHub } from './test-hub.ts';
-
-const possible = await hasCompiler();
-if (!possible) console.log('skipped: the device on this machine (no C compiler)');
-
-let program: DeviceProgram;
-beforeAll(async () => {
-  if (possible)
-    program = await buildDevice('host', {
-      defines: { LINK_UNIT_MS: '60u', FRAME_SILENCE_MS: '40u', WATCHDOG_MS: '300u' },
-    });
-});
-afterAll(async () => {
-  await program?.[Symbol.asyncDispose]();
-});
-
-const link = { answerMs: 100, longAnswerMs: 1000, interByteMs: 40, knockMs: 100, helloMs: 5000 };
-
-interface Setup {
-  readonly hub: TestHub;
-  readonly flash: string;
-  readonly start: (dieAt?: number) => Promise<Device>;
-}
-
-async function setUp(): Promise<Setup> {
-  const folder = await mkdtemp(join(tmpdir(), 'device-test-'));
-  const hub = await TestHub.listen({ link });
-  const flash = join(folder, 'flash.bin');
-  const key = randomBytes(32);
-  hub.keys.set('dev_one', key);
-  await provisionFlash(flash, 'host', { device: 'dev_one', key });
-  const devices: Device[] = [];
-  onTestFinished(async () => {
-    for (const device of devices) await device.kill();
-    await hub[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const start = async (dieAt = 0): Promise<Device> => {
-    const device = await startDevice(program, { flash, port: hub.port, dieAt });
-    devices.push(device);
-    return device;
-  };
-  return { hub, flash, start };
-}
+import type { TestHub } from './test-hub.ts';
 
 const model =
   (fields: Omit<HostModel, 'slotAddress'>) =>
