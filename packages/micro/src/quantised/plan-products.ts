@@ -216,7 +216,7 @@ export function matrixWork(layer: Layer, matrix: Matrix, between: Between): Prod
   const [depth, columns] = turned ? [second, first] : [first, second];
   if (weights.dims.length !== 2 || (weights.axis !== undefined && weights.axis !== (turned ? 0 : 1))) return undefined;
   const places = shuffle && shuffledPlaces(shuffle);
-  if (places && places.length !== depth) return undefined;
+  if (layer.inputs[0]!.dims.at(-1) !== depth || (places && places.length !== depth)) return undefined;
   const at = (k: number, column: number): number => (turned ? column * depth + k : k * columns + column);
   const channels = Array.from({ length: columns }, (_, column): Channel => {
     const codes = Array.from({ length: depth }, (_, k) => weights.codes[at(places?.[k] ?? k, column)]!);
