@@ -1,111 +1,88 @@
-// People never mixed between splits of pictures: ORL faces, 5 pictures a person to learn from, 5 to recognise by the nearest embedding.
+// People by their faces: ORL, 5 pictures a person to learn from, 5 to recognise by the nearest embedding. The ready network as it is (three convolutions
+// of 128, 128 and 384 filters, dense 256, dropouts, embedding of 64, angular margin), and a small one of the same make.
 //   node bench/src/train/faces.ts        (needs the shared data set faces-orl)
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { createRandom } from '@sanderling/kit';
 import { openSession, type RunTensor } from '@sanderling/onnx';
-import { adam, angularMargin, cosine, exportModel, fit, pictureEmbedding, rowReader } from '@sanderling/train';
+import {
+  adam,
+  angularMargin,
+  cosine,
+  exportModel,
+  fit,
+  parameterCount,
+  pictureEmbedding,
+  rowReader,
+  type EmbeddingOptions,
+  type Shard,
+} from '@sanderling/train';
+import { augmented, decodePicture, normalised, planesOf, stacked, type Planes } from '@sanderling/vision';
+import { cpuSeconds, dataFolder, spreadOf, writeResult } from './data-set.ts';
 
-const [people, side, copies] = [40, 48, 8];
-const shared = process.env['SANDERLING_SHARED'] ?? new URL('../../../../shared', import.meta.url).pathname;
-const tool = `${shared}/tools/data`;
-if (!existsSync(tool)) {
-  console.log('skipped: no shared data (set SANDERLING_SHARED)');
-  process.exit(0);
-}
-const folder = `${execFileSync(tool, ['faces-orl'], { encoding: 'utf8' }).trim()}/faces-orl`;
+const [people, side, width, batch, views, epochs] = [40, 24, 64, 16, 4, 10];
+const seeds = (process.env['SEEDS'] ?? '1,2,3').split(',').map(Number);
 
-/** A grey picture, 0 … 1. */
-interface Grey {
-  readonly width: number;
-  readonly height: number;
-  readonly pixels: Float32Array;
-}
+const networks: Readonly<Record<string, Partial<EmbeddingOptions>>> = {
+  'pictureEmbedding as it is': {},
+  'small: filters 16/32/64, dense 128': { filters: [16, 32, 64], units: 128, dropouts: [0.2, 0.2] },
+};
 
-function readPgm(path: string): Grey {
-  const bytes = readFileSync(path);
-  const [head, width, height] = /^P5\s+(?:#[^\n]*\n)*(\d+)\s+(\d+)\s+\d+\s/.exec(
-    bytes.toString('latin1', 0, 200),
-  ) as unknown as [string, string, string];
-  return {
-    width: Number(width),
-    height: Number(height),
-    pixels: Float32Array.from(bytes.subarray(head.length), (x) => x / 255),
-  };
-}
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-/** The picture at side × side, moved, scaled and mirrored; bilinear. */
-function view(
-  { width, height, pixels }: Grey,
-  by: { x: number; y: number; zoom: number; mirror: boolean },
-): Float32Array {
-  return Float32Array.from({ length: side * side }, (_, i) => {
-    const column = by.mirror ? side - 1 - (i % side) : i % side;
-    const x = ((column + 0.5) / side - 0.5) / by.zoom + 0.5 + by.x;
-    const y = ((Math.floor(i / side) + 0.5) / side - 0.5) / by.zoom + 0.5 + by.y;
-    const [u, v] = [
-      Math.min(Math.max(x * width - 0.5, 0), width - 1.001),
-      Math.min(Math.max(y * height - 0.5, 0), height - 1.001),
-    ];
-    const [a, b] = [Math.floor(u), Math.floor(v)];
-    const at = (dx: number, dy: number) => pixels[(b + dy) * width + a + dx] as number;
-    const [s, t] = [u - a, v - b];
-    return (1 - t) * ((1 - s) * at(0, 0) + s * at(1, 0)) + t * ((1 - s) * at(0, 1) + s * at(1, 1));
-  });
+interface Face {
+  readonly person: number;
+  readonly planes: Planes;
 }
 
-/** Zero mean and unit spread. */
-function normalised(pixels: Float32Array): Float32Array {
-  const mean = pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
-  const spread = Math.sqrt(pixels.reduce((sum, x) => sum + (x - mean) ** 2, 0) / pixels.length) + 1e-6;
-  return pixels.map((x) => (x - mean) / spread);
-}
-
-const plain = { x: 0, y: 0, zoom: 1, mirror: false };
-const faces = Array.from({ length: people }, (_, p) =>
-  Array.from({ length: 10 }, (__, k) => readPgm(`${folder}/s${p + 1}/${k + 1}.pgm`)),
+const folder = dataFolder('faces-orl');
+const size = { width: side, height: side };
+const faces = await Promise.all(
+  Array.from({ length: people }, (_, person) =>
+    Promise.all(
+      Array.from({ length: 10 }, async (__, k): Promise<Face> => {
+        const picture = await decodePicture(`${folder}/s${person + 1}/${k + 1}.pgm`, { size });
+        return { person, planes: planesOf(picture) };
+      }),
+    ),
+  ),
 );
 
-async function accuracy(seed: number): Promise<{ share: number; seconds: number }> {
+const labels = (of: readonly Face[]) => ({
+  dtype: 'int64' as const,
+  dims: [of.length],
+  data: BigInt64Array.from(of, ({ person }) => BigInt(person)),
+});
+
+/** Each person's ten pictures in two halves, drawn by the seed. */
+function halves(seed: number): { learn: Face[]; judge: Face[] } {
   const random = createRandom(seed, 'faces');
-  const order = faces.map(() => random.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
-  const learn = faces.flatMap((set, p) => (order[p] as number[]).slice(0, 5).map((k) => ({ p, face: set[k] as Grey })));
-  const judge = faces.flatMap((set, p) => (order[p] as number[]).slice(5).map((k) => ({ p, face: set[k] as Grey })));
-  const views = learn.flatMap(({ p, face }) =>
-    Array.from({ length: copies }, (_, c) => ({
-      p,
-      pixels: normalised(
-        view(
-          face,
-          c === 0
-            ? plain
-            : {
-                x: random.uniform(-0.05, 0.05),
-                y: random.uniform(-0.05, 0.05),
-                zoom: random.uniform(0.92, 1.1),
-                mirror: random.next() < 0.5,
-              },
-        ),
-      ),
-    })),
-  );
-  const rows = views.length;
-  const image = new Float32Array(rows * side * side);
-  views.forEach(({ pixels }, i) => image.set(pixels, i * side * side));
-  const network = pictureEmbedding({
-    side,
-    channels: 1,
-    classes: people,
-    filters: [16, 32, 64],
-    units: 128,
-    width: 64,
-    dropouts: [0.2, 0.2],
-    seed,
+  const shuffled = faces.map((set) => random.shuffle(set));
+  return { learn: shuffled.flatMap((set) => set.slice(0, 5)), judge: shuffled.flatMap((set) => set.slice(5)) };
+}
+
+/** The share of pictures whose most alike known picture shows the same person. */
+function recognised(known: readonly Face[], asked: readonly Face[], of: (face: Face) => Float32Array): number {
+  const memory = known.map((face) => of(face));
+  const right = asked.filter((face) => {
+    const mine = of(face);
+    const scores = memory.map((one) => one.reduce((sum, x, i) => sum + x * (mine[i] as number), 0));
+    return known[scores.indexOf(Math.max(...scores))]?.person === face.person;
   });
-  const [batch, epochs] = [32, 10];
-  const steps = Math.ceil(rows / batch) * epochs;
-  const result = await fit({
+  return right.length / asked.length;
+}
+
+async function run(options: Partial<EmbeddingOptions>, seed: number) {
+  const { learn, judge } = halves(seed);
+  const copies = Array.from({ length: views }, () => learn).flat();
+  const plain = { image: stacked(learn.map(({ planes }) => normalised(planes))), target: labels(learn) };
+  const changes = { rotate: 0.1, zoom: 0.1, shift: 0.05, mirror: true, contrast: 0.1 };
+  const shards = function* (epoch: number): Generator<Shard> {
+    const random = createRandom(seed, `epoch ${epoch}`);
+    const image = stacked(copies.map(({ planes }) => normalised(augmented(planes, changes, random))));
+    yield { data: { image, target: labels(copies) }, train: Int32Array.from(copies, (_, i) => i) };
+  };
+  const network = pictureEmbedding({ side, channels: 1, classes: people, width, seed, ...options });
+  const began = cpuSeconds();
+  const { tensors } = await fit({
     plan: {
       network,
       reader: rowReader({ image: { dtype: 'float32', dims: [1, side, side] }, target: { dtype: 'int64', dims: [] } }),
@@ -115,46 +92,56 @@ async function accuracy(seed: number): Promise<{ share: number; seconds: number 
       prediction: 'cosines',
       clipNorm: 5,
     },
-    data: {
-      image: { dtype: 'float32', dims: [rows, 1, side, side], data: image },
-      target: { dtype: 'int64', dims: [rows], data: BigInt64Array.from(views, ({ p }) => BigInt(p)) },
-    },
-    train: Int32Array.from({ length: rows }, (_, i) => i),
+    data: plain,
+    train: Int32Array.from(learn, (_, i) => i),
+    shards,
     epochs,
-    learningRate: cosine(2e-3, { steps, floor: 2e-5 }),
+    learningRate: cosine(1e-3, { steps: Math.ceil(copies.length / batch) * epochs, floor: 1e-5 }),
     seed,
+    onEpoch: ({ epoch, trainLoss }) =>
+      process.stderr.write(`seed ${seed} epoch ${epoch} loss ${trainLoss.toFixed(3)}\n`),
   });
-  await using session = await openSession(exportModel(network, result.tensors, { outputs: ['embedding'] }));
-  const embed = async (set: readonly { face: Grey }[]) => {
-    const data = new Float32Array(set.length * side * side);
-    set.forEach(({ face }, i) => data.set(normalised(view(face, plain)), i * side * side));
-    const out = await session.run({ image: { dtype: 'float32', dims: [set.length, 1, side, side], data } });
-    const numbers = (out['embedding'] as RunTensor).data as Float32Array;
-    return (i: number) => numbers.subarray(i * 64, (i + 1) * 64);
-  };
-  const [known, asked] = [await embed(learn), await embed(judge)];
-  const likeness = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
-  const right = judge.filter(({ p }, i) => {
-    const scores = learn.map((_, j) => likeness(asked(i), known(j)));
-    return learn[scores.indexOf(Math.max(...scores))]?.p === p;
-  }).length;
-  return { share: right / judge.length, seconds: result.seconds };
+  const seconds = cpuSeconds() - began;
+  await using session = await openSession(exportModel(network, tensors, { outputs: ['embedding'] }));
+  const all = [...learn, ...judge];
+  const out = await session.run({ image: stacked(all.map(({ planes }) => normalised(planes))) });
+  const numbers = (out['embedding'] as RunTensor).data as Float32Array;
+  const embeddings = new Map(all.map((face, i) => [face, numbers.subarray(i * width, (i + 1) * width)]));
+  const share = recognised(learn, judge, (face) => embeddings.get(face) as Float32Array);
+  process.stderr.write(`seed ${seed}: ${percent(share)}\n`);
+  return { share, seconds, weights: parameterCount(network) };
 }
 
-const table = ['| seed | accuracy | training, s |', '|---|---|---|'];
-for (const seed of [1, 2, 3]) {
-  const { share, seconds } = await accuracy(seed);
-  table.push(`| ${seed} | ${(100 * share).toFixed(1)} % | ${seconds.toFixed(0)} |`);
-  console.log(table.at(-1));
+/** The same by the pixels alone, each picture with zero mean and unit spread. */
+function byPixels(seed: number): number {
+  const { learn, judge } = halves(seed);
+  return recognised(learn, judge, ({ planes }) => normalised(planes).data);
 }
-const results = new URL('../../results/', import.meta.url);
-await mkdir(results, { recursive: true });
-const text = [
+
+const table = [
+  `| network | weights | ${seeds.map((seed) => `seed ${seed}`).join(' | ')} | mean ± deviation | training, s of CPU |`,
+  `|---|---|${'---|'.repeat(seeds.length + 2)}`,
+];
+const row = (name: string, { weights, shares, seconds }: { weights: string; shares: number[]; seconds: string }) => {
+  const { mean, deviation } = spreadOf(shares);
+  const cells = [name, weights, ...shares.map(percent), `${percent(mean)} ± ${(100 * deviation).toFixed(1)}`, seconds];
+  table.push(`| ${cells.join(' | ')} |`);
+  console.log(table.at(-1));
+};
+row('none: raw pixels', { weights: '–', shares: seeds.map(byPixels), seconds: '–' });
+for (const [name, options] of Object.entries(networks)) {
+  const runs = [];
+  for (const seed of seeds) runs.push(await run(options, seed));
+  row(name, {
+    weights: runs[0]?.weights.toLocaleString('en') ?? '',
+    shares: runs.map(({ share }) => share),
+    seconds: spreadOf(runs.map(({ seconds }) => seconds)).mean.toFixed(0),
+  });
+}
+await writeResult('train-faces.md', [
   '# ORL faces: 40 people, 5 pictures to learn, 5 to recognise',
   '',
-  'Embedding network (angular margin), nearest neighbour by cosine; one thread. Raw pixels: 91 %. `node bench/src/train/faces.ts`',
+  `${side} × ${side} grey, ${epochs} epochs of ${views} fresh views of each picture, angular margin; nearest known picture by the cosine of the embeddings; another 5/5 split for every seed; one thread. \`node bench/src/train/faces.ts\``,
   '',
   ...table,
-  '',
-];
-await writeFile(new URL('train-faces.md', results), text.join('\n'));
+]);

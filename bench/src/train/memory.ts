@@ -1,0 +1,233 @@
+// Memory of training: whether it grows over 10,000 steps (resident memory after a collection at 1,000 and at 10,000), and its peak beside PyTorch's
+// on the same networks, data and batches. Each network in a process of its own, one thread.
+//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [part of a name]
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import type { RunTensor } from '@sanderling/onnx';
+import {
+  adam,
+  convolutionalAutoencoder,
+  crossEntropy,
+  denseAutoencoder,
+  depthwiseClassifier,
+  detectionLoss,
+  detectorNetwork,
+  dice,
+  forecasterNetwork,
+  maskNetwork,
+  meanSquaredError,
+  pictureClassifier,
+  rowReader,
+  TrainingRuntime,
+  type Loss,
+  type Network,
+} from '@sanderling/train';
+import { writeResult } from './data-set.ts';
+
+const rows = 256;
+const [early, late, chunk] = [1000, Number(process.env['STEPS'] ?? 10_000), 50];
+
+interface Case {
+  readonly network: () => Network;
+  readonly input: string;
+  readonly dims: readonly number[];
+  readonly target: RunTensor;
+  readonly loss: Loss;
+  readonly batch: number;
+}
+
+const product = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);
+
+function numbers(dims: readonly number[]): RunTensor {
+  const data = Float32Array.from({ length: product(dims) }, (_, i) => Math.sin(i * 12.9898) * 1.4);
+  return { dtype: 'float32', dims, data };
+}
+
+const classes = (): RunTensor => ({
+  dtype: 'int64',
+  dims: [rows],
+  data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(i % 5)),
+});
+
+const recurrent = (cell: 'gru' | 'lstm', window: number, hidden: number): Case => ({
+  network: () => forecasterNetwork({ cell, window, features: 3, horizon: 3, hidden }),
+  input: 'window',
+  dims: [window, 3],
+  target: numbers([rows, 3]),
+  loss: meanSquaredError,
+  batch: 64,
+});
+const picture = (side: number, batch: number): Case => ({
+  network: () => pictureClassifier({ side, classes: 5 }),
+  input: 'image',
+  dims: [3, side, side],
+  target: classes(),
+  loss: crossEntropy(),
+  batch,
+});
+const depthwise = (side: number, batch: number): Case => ({
+  network: () => depthwiseClassifier({ size: [side, side], classes: 5 }),
+  input: 'image',
+  dims: [3, side, side],
+  target: classes(),
+  loss: crossEntropy(),
+  batch,
+});
+const dense = (batch: number): Case => ({
+  network: () => denseAutoencoder({ inputs: 1024 }),
+  input: 'x',
+  dims: [1024],
+  target: numbers([rows, 1024]),
+  loss: meanSquaredError,
+  batch,
+});
+const convolutional = (batch: number): Case => ({
+  network: () => convolutionalAutoencoder({ length: 1024 }),
+  input: 'x',
+  dims: [1, 1024],
+  target: numbers([rows, 1, 1024]),
+  loss: meanSquaredError,
+  batch,
+});
+
+/** The networks of `step.ts` as PyTorch's side names them: for the peak. */
+const full: Readonly<Record<string, Case>> = {
+  'gru 24x32': recurrent('gru', 24, 32),
+  'gru 48x64': recurrent('gru', 48, 64),
+  'lstm 24x32': recurrent('lstm', 24, 32),
+  'dense autoencoder': dense(64),
+  'conv autoencoder': convolutional(64),
+  'picture 64': picture(64, 16),
+  'depthwise 96': depthwise(96, 16),
+};
+
+/** Every ready network at a size that 10,000 steps take a minute or so: for growth. */
+const small: Readonly<Record<string, Case>> = {
+  'GRU forecaster 24 × 32, batch 64': recurrent('gru', 24, 32),
+  'LSTM forecaster 24 × 32, batch 64': recurrent('lstm', 24, 32),
+  'dense autoencoder 1024-256-64, batch 16': dense(16),
+  'convolutional autoencoder 1024, batch 4': convolutional(4),
+  'picture classifier 16 × 16, 128/128/384 filters, batch 4': picture(16, 4),
+  'depthwise classifier 32 × 32, batch 4': depthwise(32, 4),
+  'mask network 32 × 32, batch 4': {
+    network: () => maskNetwork({ size: [32, 32] }),
+    input: 'image',
+    dims: [3, 32, 32],
+    target: { ...numbers([rows, 1, 32, 32]), data: Float32Array.from({ length: rows * 1024 }, (_, i) => i % 2) },
+    loss: dice(),
+    batch: 4,
+  },
+  'detector 32 × 32, batch 4': {
+    network: () => detectorNetwork({ size: [32, 32], classes: 2 }),
+    input: 'image',
+    dims: [3, 32, 32],
+    target: {
+      dtype: 'float32',
+      dims: [rows, 60, 5],
+      data: Float32Array.from({ length: rows * 300 }, (_, i) => (i % 5 === 0 ? (i / 5) % 3 : Math.sin(i))),
+    },
+    loss: detectionLoss({ classes: 2 }),
+    batch: 4,
+  },
+};
+
+/** Megabytes of a line of /proc/PID/status: VmRSS now, VmHWM the most so far. */
+function memoryOf(pid: number | 'self', line: 'VmRSS' | 'VmHWM'): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`${line}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024;
+}
+
+function settled(): number {
+  for (let i = 0; i < 3; i += 1) (globalThis as { gc?: () => void }).gc?.();
+  return memoryOf('self', 'VmRSS');
+}
+
+interface Measured {
+  readonly early: number;
+  readonly late: number;
+  readonly peak: number;
+}
+
+/** In the process of one network: trains and says how much memory it held. */
+async function measure({ network, input, dims, target, loss, batch }: Case, steps: number): Promise<Measured> {
+  const x = numbers([rows, ...dims]);
+  const column = (tensor: RunTensor) => ({ dtype: tensor.dtype, dims: tensor.dims.slice(1) });
+  const reader = rowReader({ [input]: column(x), target: column(target) });
+  const plan = { network: network(), reader, loss, optimiser: adam(), batch };
+  await using runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target }, seed: 0 });
+  let begun = 0;
+  for (let done = 0; done < steps; ) {
+    const count = Math.min(chunk, steps - done);
+    const index = Int32Array.from({ length: count * batch }, (_, i) => ((done * batch + i) * 7) % rows);
+    await runtime.train(index, new Float32Array(count).fill(1e-4));
+    done += count;
+    if (done === early) begun = settled();
+  }
+  return { early: begun, late: settled(), peak: memoryOf('self', 'VmHWM') };
+}
+
+async function inProcess(kind: 'full' | 'small', name: string, steps: number): Promise<Measured> {
+  const args = ['--expose-gc', import.meta.filename, '--child', kind, name, String(steps)];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as Measured;
+}
+
+/** The most memory that PyTorch's side held for a network, in the layout that holds least. */
+async function peerPeak(python: string, name: string, steps: number): Promise<number> {
+  const layouts = /picture|depthwise/.test(name) ? ['plain', 'channels_last'] : ['plain'];
+  const peaks: number[] = [];
+  for (const layout of layouts) {
+    const child = spawn(python, [new URL('peer.py', import.meta.url).pathname, '1'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    child.stdin.write(`${name}|${layout}|${steps}\n`);
+    await lines.next();
+    peaks.push(memoryOf(child.pid as number, 'VmHWM'));
+    child.stdin.end();
+    await once(child, 'close');
+  }
+  return Math.min(...peaks);
+}
+
+async function main(only: string): Promise<void> {
+  const growth = ['| network | MB after 1,000 steps | MB after 10,000 | growth |', '|---|---|---|---|'];
+  for (const name of Object.keys(small).filter((one) => one.includes(only))) {
+    const { early: before, late: after } = await inProcess('small', name, late);
+    const change = `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
+    growth.push(`| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
+    console.log(growth.at(-1));
+  }
+  const python = process.env['SANDERLING_TORCH_PYTHON'];
+  if (python === undefined) console.log('skipped: PyTorch (set SANDERLING_TORCH_PYTHON to a Python that has torch)');
+  const peaks = ['| network | ours, MB | PyTorch, MB | ours / PyTorch |', '|---|---|---|---|'];
+  for (const [name, { batch }] of Object.entries(full).filter(([one]) => one.includes(only))) {
+    const steps = /picture/.test(name) ? 12 : 60;
+    const { peak } = await inProcess('full', name, steps);
+    const theirs = python === undefined ? undefined : await peerPeak(python, name, steps);
+    const cells = [theirs?.toFixed(0) ?? '–', theirs === undefined ? '–' : (peak / theirs).toFixed(2)];
+    peaks.push(`| ${name}, batch ${batch} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
+    console.log(peaks.at(-1));
+  }
+  if (only !== '') return;
+  await writeResult('train-memory.md', [
+    '# Memory of training',
+    '',
+    'Resident memory of a process that trains one network, one thread, after three garbage collections; 50 steps a run of the runtime. `node bench/src/train/memory.ts`',
+    '',
+    ...growth,
+    '',
+    'The most memory a process held (VmHWM), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less).',
+    '',
+    ...peaks,
+  ]);
+}
+
+const [, , flag, kind, name, steps] = process.argv;
+if (flag === '--child') {
+  const one = (kind === 'full' ? full : small)[name ?? ''] as Case;
+  process.stdout.write(JSON.stringify(await measure(one, Number(steps))));
+} else await main(flag ?? '');
