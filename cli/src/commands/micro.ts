@@ -1,7 +1,7 @@
 // sanderling micro: ONNX models as C for microcontrollers: written, measured on emulated boards, run there.
 import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { SanderlingError, writeFileAtomic } from '@sanderling/kit';
 import {
   boardNames,
@@ -33,6 +33,7 @@ import {
 } from '@sanderling/onnx';
 import { facts } from '../output.ts';
 import type { Answer, CommandGroup } from './command.ts';
+import { wholeNumber } from './numbers.ts';
 import { budgetText, layerTable, perMac, quantisationText, shareText, shown, slotText } from './micro-text.ts';
 import { randomSamples, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
 
@@ -42,11 +43,11 @@ interface ModelFlags {
   readonly size?: readonly string[];
   readonly carry?: boolean;
   readonly weights: 'const' | 'blob';
-  readonly selfTest?: string;
+  readonly selfTest?: number;
   readonly int8?: boolean;
   readonly calibration?: string;
   readonly method: RangeMethod;
-  readonly budget: string;
+  readonly budget: number;
 }
 
 interface CompileFlags extends ModelFlags {
@@ -55,10 +56,10 @@ interface CompileFlags extends ModelFlags {
 
 interface BoardFlags extends ModelFlags {
   readonly board?: BoardName;
-  readonly stack: string;
+  readonly stack: number;
   readonly input?: string;
-  readonly seed: string;
-  readonly calls: string;
+  readonly seed: number;
+  readonly calls: number;
 }
 
 export const microCommands: CommandGroup = (program, run) => {
@@ -105,7 +106,7 @@ function withModelFlags(command: Command): Command {
         .choices(['const', 'blob'])
         .default('const'),
     )
-    .option('--self-test <n>', 'write NAME_self_test into the code, with so many vectors')
+    .option('--self-test <n>', 'write NAME_self_test into the code, with so many vectors', wholeNumber())
     .option('--int8', 'quantise to int8')
     .option('--calibration <path>', 'samples of the inputs for --int8: a folder or a file (.npy, .json, .csv)')
     .addOption(
@@ -116,7 +117,8 @@ function withModelFlags(command: Command): Command {
     .option(
       '--budget <share>',
       'largest error of the outputs for --int8, relative; layers beyond it stay in float',
-      '0.05',
+      share,
+      0.05,
     );
 }
 
@@ -124,9 +126,9 @@ function withBoardFlags(command: Command): Command {
   return withModelFlags(command)
     .addOption(new Option('--board <board>', 'the emulated core (the one of the part)').choices(boardNames))
     .option('--input <path>', 'inputs: a folder or a file (.npy, .json, .csv, .bin)')
-    .option('--seed <n>', 'seed of random inputs', '1')
-    .option('--calls <n>', 'number of random inputs', '1')
-    .option('--stack <bytes>', 'stack of the firmware', '16384');
+    .option('--seed <n>', 'seed of random inputs', wholeNumber(0), 1)
+    .option('--calls <n>', 'number of random inputs', wholeNumber(), 1)
+    .option('--stack <bytes>', 'stack of the firmware', wholeNumber(1024), 16_384);
 }
 
 /** A model ready for the board, and what was done to it. `given`: what ONNX Runtime runs as the reference. */
@@ -155,12 +157,13 @@ async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): P
       where: '--calibration',
       fix: wanted(ports),
     });
-  const budget = Number(flags.budget);
-  if (!(budget >= 0))
-    throw new SanderlingError('INVALID_ARGUMENT', `"${flags.budget}" is no share`, { where: '--budget' });
   const samples = await readSamples(flags.calibration, ports);
   const feeds = samples.map((sample) => feedsOf(sample, ports));
-  const { model, report } = await quantiseForDevice(given, feeds, { method: flags.method, budget, signal });
+  const { model, report } = await quantiseForDevice(given, feeds, {
+    method: flags.method,
+    budget: flags.budget,
+    signal,
+  });
   return { given, model, generated: await withSelfTest(model, options, flags), quantisation: report };
 }
 
@@ -174,12 +177,13 @@ async function withSelfTest(model: Model, options: GenerateOptions, flags: Model
       where: '--self-test',
       fix: 'leave out --carry or --self-test',
     });
-  const count = whole(flags.selfTest, '--self-test', 1);
   const samples =
-    flags.calibration === undefined ? randomSamples(inputs, count, 1) : await readSamples(flags.calibration, inputs);
+    flags.calibration === undefined
+      ? randomSamples(inputs, flags.selfTest, 1)
+      : await readSamples(flags.calibration, inputs);
   await using session = await openSession(model, { optimisation: 'basic' });
   const vectors: SelfTestVector[] = [];
-  for (const sample of samples.slice(0, count)) {
+  for (const sample of samples.slice(0, flags.selfTest)) {
     const answer = await session.run(feedsOf(sample, inputs));
     const told = outputs.map(({ name }) => [name, answer[name]!.data as TensorArray] as const);
     vectors.push({ inputs: sample, outputs: Object.fromEntries(told) });
@@ -294,21 +298,19 @@ async function boardRun(
   flags: BoardFlags,
 ): Promise<{ readonly board: BoardName; readonly stackBytes: number; readonly samples: readonly Sample[] }> {
   const board = flags.board ?? targets[flags.target].board;
-  const stackBytes = Math.ceil(whole(flags.stack, '--stack', 1024) / 8) * 8;
+  const stackBytes = Math.ceil(flags.stack / 8) * 8;
   const samples =
     flags.input === undefined
-      ? randomSamples(face.inputs, whole(flags.calls, '--calls', 1), whole(flags.seed, '--seed', 0))
+      ? randomSamples(face.inputs, flags.calls, flags.seed)
       : await readSamples(flags.input, face.inputs);
   return { board, stackBytes, samples };
 }
 
-function whole(text: string, where: string, least: number): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < least || number > 2 ** 24)
-    throw new SanderlingError('INVALID_ARGUMENT', `"${text}" is no whole number from ${least} to ${2 ** 24}`, {
-      where,
-    });
-  return number;
+/** A share of something, for commander. */
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('It takes a share, as 0.05.');
+  return value;
 }
 
 const feedsOf = (sample: Sample, ports: readonly InputPort[]): Feeds =>
