@@ -18,7 +18,7 @@ export const variants: readonly {
   readonly options?: Readonly<Record<string, number>>;
 }[] = [
   ...detectorNames.map((detector) => ({ detector })),
-  { detector: 'adwin', options: { clock: 1, maxBuckets: 3, delta: 0.2, minWindow: 3, grace: 0 } },
+  { detector: 'adwin', options: { clock: 1, maxBuckets: 3, delta: 0.2, minWindow: 4, grace: 0 } },
   { detector: 'cusum', options: { mean: 0.2, deviation: 0.9, direction: 1, h: 12 } },
   { detector: 'cusum', options: { warmUp: 200, direction: -1 } },
   { detector: 'ddm', options: { warmUp: 5, warningLevel: 1, driftLevel: 1.5 } },
