@@ -5,7 +5,7 @@ import { GraphBuilder, modelOf, openSession } from '@sanderling/onnx';
 /** What each provider needs beyond the package, for the message when it is not there. */
 const needs = {
   cpu: 'nothing',
-  cuda: "an NVIDIA driver, CUDA and cuDNN, and ONNX Runtime's CUDA libraries, which the install script of onnxruntime-node fetches (`npm rebuild onnxruntime-node --ignore-scripts=false`)",
+  cuda: "Linux x64, an NVIDIA driver, CUDA 12 and cuDNN, and ONNX Runtime's CUDA libraries, which the npm package leaves out (`node node_modules/onnxruntime-node/script/install.js` fetches them)",
   webgpu: 'a graphics driver with Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows)',
 } as const satisfies Record<string, string>;
 
