@@ -3,7 +3,7 @@ import { SanderlingError } from '@sanderling/kit';
 import { inferModel } from '../infer/infer.ts';
 import type { Model, Node } from '../ir.ts';
 import { namesFor } from '../rename.ts';
-import { openSession, type Feeds } from '../run/session.ts';
+import { openSession, type Feeds, type RunOptions, type RunTensor, type Session } from '../run/session.ts';
 import { outputName, planQuantisation, type HiddenPlan, type PlanOptions } from './plan.ts';
 import { chosenRange, Histogram, usualTail, type RangeMethod } from './histogram.ts';
 
@@ -47,7 +47,7 @@ export async function calibrate(
   const each = async (see: (name: string, values: Float32Array) => void): Promise<void> => {
     const samples = typeof data === 'function' ? data() : data;
     for await (const feeds of samples) {
-      const results = await session.run(feeds, { outputs: opened.names, ...(signal ? { signal } : {}) });
+      const results = await runOn(session, feeds, { outputs: opened.names, ...(signal ? { signal } : {}) });
       for (const name of opened.names) see(name, results[name]!.data as Float32Array);
     }
   };
@@ -58,6 +58,22 @@ export async function calibrate(
   const histograms = new Map(Array.from(seen, ([name, range]) => [name, new Histogram(range)]));
   await each((name, values) => histograms.get(name)!.add(values));
   return new Map(Array.from(histograms, ([name, histogram]) => [name, chosenRange(histogram, method, tail)]));
+}
+
+/** Runs a sample. @throws as `Session.run`; INVALID_MODEL where the runtime fails: its shapes do not go together, say. */
+export async function runOn(
+  session: Session,
+  feeds: Feeds,
+  options: RunOptions = {},
+): Promise<Readonly<Record<string, RunTensor>>> {
+  try {
+    return await session.run(feeds, options);
+  } catch (error) {
+    if (!(error instanceof SanderlingError) || error.code !== 'INTERNAL') throw error;
+    throw new SanderlingError('INVALID_MODEL', `the model cannot be run on a sample: ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The last state alone does not tell what the states before it were, so nodes that do not give their sequence of states get to. */

@@ -38,8 +38,13 @@ interface Parameters {
   readonly zeroPoint: number;
 }
 
-/** Scale and zero point of a range: zero is exactly representable, and a range of nothing gets scale 1. */
+/**
+ * Scale and zero point of a range: zero is exactly representable, and a range of nothing gets scale 1.
+ * @throws INVALID_ARGUMENT for ends that are not finite, or the wrong way round.
+ */
 export function activationParameters(range: Range, type: 'uint8' | 'int8'): Parameters {
+  if (!(Number.isFinite(range.min) && Number.isFinite(range.max) && range.min <= range.max))
+    throw new SanderlingError('INVALID_ARGUMENT', `${range.min} … ${range.max} is no range to quantise`);
   const [min, max] = [Math.min(range.min, 0), Math.max(range.max, 0)];
   const lowest = type === 'uint8' ? 0 : -128;
   const scale = Math.fround((max - min) / 255) || 1;
@@ -49,7 +54,7 @@ export function activationParameters(range: Range, type: 'uint8' | 'int8'): Para
 /**
  * Quantises a model with ranges from `calibrate`. Fold batch normalisation first.
  * Values without a range stay in float.
- * @throws INVALID_ARGUMENT when the ranges are of another model, or the model is quantised already.
+ * @throws INVALID_ARGUMENT when the ranges are of another model or none, or the model is quantised already; INVALID_DATA for weights that are not finite.
  */
 export function quantise(model: Model, ranges: Ranges, options: QuantiseOptions = {}): Model {
   if (model.graph.nodes.some(({ opType }) => opType === 'QuantizeLinear' || opType === 'QLinearConv'))
@@ -204,7 +209,7 @@ class Quantiser {
     const role = node.inputs.indexOf(weight) === 2 ? 'recurrence' : 'weight';
     const stem = this.#fresh(`${outputName(node)}.${role}`);
     const axis = this.#perChannel ? own : undefined;
-    const { data, scales } = quantisedWeights(this.#graph.initializers.get(weight)!, axis);
+    const { data, scales } = quantisedWeights(weight, this.#graph.initializers.get(weight)!, axis);
     this.#initializers.set(`${stem}.quantised`, data);
     const dims = axis === undefined ? [] : [scales.length];
     const pair = this.#constantPair(
@@ -258,13 +263,23 @@ function dequantise(output: string, inputs: readonly string[], axis: number | un
 }
 
 /** Symmetric int8 weights in −127…127, with a scale for each place along an axis, or one. */
-function quantisedWeights(tensor: Tensor, axis: number | undefined): { data: Tensor; scales: readonly number[] } {
+function quantisedWeights(
+  name: string,
+  tensor: Tensor,
+  axis: number | undefined,
+): { data: Tensor; scales: readonly number[] } {
   const values = float32Data(tensor);
   const channels = axis === undefined ? 1 : tensor.dims[axis]!;
   const block = axis === undefined ? values.length : elementCount(tensor.dims.slice(axis + 1));
   const channelOf = (index: number): number => Math.floor(index / block) % channels;
   const largest = new Float64Array(channels);
-  for (const [i, value] of values.entries()) largest[channelOf(i)] = Math.max(largest[channelOf(i)]!, Math.abs(value));
+  for (const [i, value] of values.entries()) {
+    if (!Number.isFinite(value))
+      throw new SanderlingError('INVALID_DATA', `the weights "${name}" hold ${value}, which cannot be quantised`, {
+        where: name,
+      });
+    largest[channelOf(i)] = Math.max(largest[channelOf(i)]!, Math.abs(value));
+  }
   const scales = Array.from(largest, (most) => Math.fround(most / 127) || 1);
   const codes = Int8Array.from(values, (value, i) =>
     Math.min(127, Math.max(-127, roundEven(value / scales[channelOf(i)]!))),

@@ -1,7 +1,7 @@
 // How much quantisation changed each value: the ratio of signal to quantisation noise.
 import type { Model } from '../ir.ts';
 import { openSession, type Feeds } from '../run/session.ts';
-import { withOutputs } from './calibrate.ts';
+import { runOn, withOutputs } from './calibrate.ts';
 
 /** One value before and after. `decibels`: 10 log10(Σ float² / Σ (float − quantised)²); Infinity where nothing changed. */
 export interface LayerNoise {
@@ -30,7 +30,7 @@ export async function quantisationNoise(
   await using a = await openSession(before.model);
   await using b = await openSession(after.model);
   for (const feeds of samples) {
-    const [exact, rough] = [await a.run(feeds), await b.run(feeds)];
+    const [exact, rough] = [await runOn(a, feeds), await runOn(b, feeds)];
     for (const name of before.names) {
       const other = rough[counterpart(name)]!.data as Float32Array;
       for (const [i, value] of (exact[name]!.data as Float32Array).entries()) {

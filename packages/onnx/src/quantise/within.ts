@@ -2,7 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import type { Model, Node } from '../ir.ts';
 import { openSession, type Feeds } from '../run/session.ts';
-import { calibrate, type CalibrationData, type CalibrationOptions, type Ranges } from './calibrate.ts';
+import { calibrate, runOn, type CalibrationData, type CalibrationOptions, type Ranges } from './calibrate.ts';
 import { outputName, planQuantisation, quantisableNodes } from './plan.ts';
 import { quantise, type QuantiseOptions } from './quantise.ts';
 import { quantisationNoise } from './report.ts';
@@ -171,7 +171,7 @@ async function outputsOf(
   await using session = await openSession(model, { optimisation, ...(signal ? { signal } : {}) });
   const all: Outputs[] = [];
   for (const feeds of samples) {
-    const results = await session.run(feeds, signal ? { signal } : {});
+    const results = await runOn(session, feeds, signal ? { signal } : {});
     all.push(
       Object.fromEntries(
         Object.entries(results).flatMap(([name, { data }]) => (data instanceof Float32Array ? [[name, data]] : [])),
