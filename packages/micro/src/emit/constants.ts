@@ -1,4 +1,5 @@
 // Constant arrays of the generated file: given names, written once however many layers use them.
+import { SanderlingError } from '@sanderling/kit';
 import { tensorOf, typedData, toNumbers, type Tensor } from '@sanderling/onnx';
 import { elementTypes, type ElementType, type Value } from '../ir.ts';
 import { Identifiers, identifier, literal, type Lines } from './c-text.ts';
@@ -52,6 +53,11 @@ export class Constants {
   }
 
   #add(stem: string, dtype: ElementType, elements: ArrayLike<number | bigint>, aligned = false): ConstantArray {
+    if (elements.length === 0)
+      throw new SanderlingError('UNSUPPORTED', `the constant "${stem}" has no elements`, {
+        where: stem,
+        fix: 'C has no arrays of size 0: leave the input out, or give it at least one element',
+      });
     const bytes = elements.length * elementTypes[dtype].bytes;
     const inBlob = this.#blobFrom !== undefined && bytes >= this.#blobFrom;
     const offset = inBlob ? this.#blobEnd : undefined;
