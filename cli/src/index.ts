@@ -3,6 +3,7 @@ export {
   beats,
   choice,
   defineProject,
+  flash,
   float,
   forecaster,
   genetic,
@@ -11,6 +12,8 @@ export {
   logFloat,
   notWorseThanChampion,
   on,
+  quantiseInt8,
+  ram,
   random,
   size,
 } from './authoring/define-project.ts';

@@ -55,7 +55,16 @@ export function openLearning(base: LearningBase, pool: PoolOptions = {}): Learni
   const registry = new Registry({ database, blobs, events, clock });
   const forecasts = new Forecasts(registry, data, forecastWorkers);
   const key = hubKeys.release;
-  const releases = new Releases({ database, blobs, events, clock, registry, key, codeVersion: hubVersion });
+  const releases = new Releases({
+    database,
+    blobs,
+    events,
+    clock,
+    registry,
+    key,
+    pool: workers,
+    codeVersion: hubVersion,
+  });
   const rollouts = new Rollouts({ database, events, clock, registry, releases, fleet });
   const ports = { data, blobs, tracking, registry, releases, rollouts, pool: workers };
   const pipelines = new Pipelines({ ...ports, database, events, clock, projects, codeVersion: hubVersion });

@@ -3,6 +3,7 @@ import { parseProject, type ProjectInput, type ProjectSpec } from '@sanderling/w
 
 type Gate = NonNullable<ProjectInput['gates']>[number];
 type Automation = NonNullable<ProjectInput['automations']>[number];
+type Quantise = Extract<NonNullable<ProjectInput['optimise']>[number], { readonly step: unknown }>;
 type Search = NonNullable<ProjectInput['search']>;
 type Of<Kind extends Gate['gate']> = Omit<Extract<Gate, { readonly gate: Kind }>, 'gate'>;
 
@@ -68,9 +69,24 @@ export function size(options: Of<'size'>): Gate {
   return { gate: 'size', ...options };
 }
 
-/** Gate: one forecast takes at most this long. */
+/** Gate: the release takes at most this much RAM on a microcontroller, stack included; measured on an emulated board. */
+export function ram(options: Of<'ram'>): Gate {
+  return { gate: 'ram', ...options };
+}
+
+/** Gate: the release takes at most this much flash on a microcontroller. */
+export function flash(options: Of<'flash'>): Gate {
+  return { gate: 'flash', ...options };
+}
+
+/** Gate: one forecast takes at most this long; on a microcontroller (`target`) by the instructions that the emulated board counts. */
 export function latency(options: Of<'latency'>): Gate {
   return { gate: 'latency', ...options };
+}
+
+/** Optimisation: int8 values and weights; layers that would break the budget stay in float. */
+export function quantiseInt8(options: Omit<Quantise, 'step'> = {}): Quantise {
+  return { step: 'quantise-int8', ...options };
 }
 
 /** An event turned into actions. */

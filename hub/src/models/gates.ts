@@ -1,6 +1,6 @@
 // Gates: what a version must meet before it may be released. Each says in one sentence, with its numbers, what it found.
 import { toSanderlingError } from '@sanderling/kit';
-import type { GateResult, GateSpec } from '@sanderling/wire';
+import type { DeviceCost, GateResult, GateSpec, MicroTarget } from '@sanderling/wire';
 import type {
   ChampionComparison,
   Columns,
@@ -21,6 +21,8 @@ export interface GateCase {
   /** Readings of the candidate's dataset. */
   readonly readings: { readonly key: string; readonly load: () => Promise<Columns> };
   readonly pool: WorkerPool;
+  /** What the candidate costs on a microcontroller, measured on an emulated board. */
+  readonly cost: (target: MicroTarget) => Promise<DeviceCost>;
   readonly signal?: AbortSignal;
 }
 
@@ -53,11 +55,26 @@ export const gates = {
     const message = `the model has ${number(kb)} KB; ${passed ? 'up to ' : 'at most '}${number(maxKb)} KB are allowed`;
     return { passed, message, numbers: { kb, maxKb } };
   },
-  latency: async ({ maxMs }, of) => {
+  latency: async ({ maxMs, target, cyclesPerInstruction }, of) => {
+    if (target !== undefined) return emulatedLatency(await of.cost(target), { maxMs, target, cyclesPerInstruction });
     const { medianMs } = await of.pool.run('latency', of.candidate, callOf(of));
     const passed = medianMs <= maxMs;
     const message = `one forecast takes ${number(medianMs)} ms; ${passed ? 'up to ' : 'at most '}${number(maxMs)} ms are allowed`;
     return { passed, message, numbers: { medianMs, maxMs } };
+  },
+  ram: async ({ maxKb, target }, of) => {
+    const { memoryBytes, stackBytes } = await of.cost(target);
+    const kb = (memoryBytes + stackBytes) / 1024;
+    const passed = kb <= maxKb;
+    const message = `on the ${target} it takes ${number(kb)} KB of RAM (${memoryBytes} bytes of working memory, ${stackBytes} of stack; emulated); ${allowed(passed, maxKb, 'KB')}`;
+    return { passed, message, numbers: { kb, maxKb, memoryBytes, stackBytes } };
+  },
+  flash: async ({ maxKb, target }, of) => {
+    const { imageBytes, constantBytes } = await of.cost(target);
+    const kb = imageBytes / 1024;
+    const passed = kb <= maxKb;
+    const message = `on the ${target} it takes ${number(kb)} KB of flash (${constantBytes} bytes of constants, the rest code); ${allowed(passed, maxKb, 'KB')}`;
+    return { passed, message, numbers: { kb, maxKb, imageBytes, constantBytes } };
   },
 } as const satisfies { readonly [K in Kind]: Gate<K> };
 
@@ -76,13 +93,35 @@ async function ask(spec: GateSpec, of: GateCase): Promise<Verdict> {
     return await (gates[spec.gate] as Gate<Kind>)(spec, of);
   } catch (thrown) {
     const error = toSanderlingError(thrown);
+    if (error.code === 'TOO_LARGE')
+      return { passed: false, message: `${error.message} (${error.fix ?? 'shrink the model'})`, numbers: {} };
     if (error.code !== 'TOO_LITTLE_DATA' && error.code !== 'INVALID_DATA') throw error;
     return { passed: false, message: `it cannot be judged: ${error.message}`, numbers: {} };
   }
 }
 
 function nameOf(spec: GateSpec): string {
-  return spec.gate === 'beats-baseline' ? `${spec.gate} ${spec.baseline}` : spec.gate;
+  if (spec.gate === 'beats-baseline') return `${spec.gate} ${spec.baseline}`;
+  return spec.gate === 'latency' && spec.target !== undefined ? `${spec.gate} ${spec.target}` : spec.gate;
+}
+
+/** Time of one forecast from the instructions that the emulator counted. */
+export function emulatedLatency(
+  { instructions, megahertz }: Pick<DeviceCost, 'instructions' | 'megahertz'>,
+  asked: { readonly maxMs: number; readonly target: string; readonly cyclesPerInstruction: number },
+): Verdict {
+  const { maxMs, target, cyclesPerInstruction } = asked;
+  const ms = (instructions * cyclesPerInstruction) / (megahertz * 1000);
+  const passed = ms <= maxMs;
+  return {
+    passed,
+    message: `one forecast takes ${instructions} instructions (emulated), ${number(ms)} ms on the ${target} at ${megahertz} MHz and ${cyclesPerInstruction} cycles an instruction; ${allowed(passed, maxMs, 'ms')}`,
+    numbers: { ms, maxMs, instructions, megahertz, cyclesPerInstruction },
+  };
+}
+
+function allowed(passed: boolean, most: number, unit: string): string {
+  return `${passed ? 'up to' : 'at most'} ${number(most)} ${unit} are allowed`;
 }
 
 /** Whether the test error is far enough below the baseline's. */

@@ -3,6 +3,8 @@ import type { ResidualMonitorConfig } from '@sanderling/drift';
 import { sha256 } from '@sanderling/kit';
 import { sealBundle, type ProjectSpec, type ReleaseManifest, type SigningKey, type Target } from '@sanderling/wire';
 import type { VersionRecord } from '../models/index.ts';
+import type { TaskResult } from '../workers/index.ts';
+import { driftConfig } from './micro-release.ts';
 
 /** What a bundle is made from. */
 export interface BundleParts {
@@ -14,6 +16,8 @@ export interface BundleParts {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly codeVersion: string;
+  /** Images and cost, for a microcontroller. */
+  readonly micro?: TaskResult<'micro'> | undefined;
 }
 
 const modelFile = 'model.onnx';
@@ -35,6 +39,12 @@ async function seal(
   key: SigningKey,
 ): Promise<ReturnType<typeof sealBundle>> {
   const { record, model, spec, target, sequence, createdAt, codeVersion } = parts;
+  const images = (parts.micro?.images ?? []).map(({ image, bytes }, i) => ({
+    file: `image-${'ab'[i]}.bin`,
+    image,
+    bytes,
+  }));
+  const files = new Map([[modelFile, model], ...images.map(({ file, bytes }) => [file, bytes] as const)]);
   const manifest: ReleaseManifest = {
     format: 'sanderling-release/1',
     project: record.project,
@@ -42,11 +52,11 @@ async function seal(
     target,
     sequence,
     createdAt,
-    files: [{ path: modelFile, size: model.length, sha256: sha256(model) }],
+    files: [...files].map(([path, bytes]) => ({ path, size: bytes.length, sha256: sha256(bytes) })),
     model: { file: modelFile, input: 'window', output: 'forecast' },
     preprocessing: { ...record.preprocessing },
     drift: { ...drift },
-    selfTest: { cases: record.evaluation.selfTest, tolerance: selfTestTolerance },
+    selfTest: { cases: parts.micro?.selfTest ?? record.evaluation.selfTest, tolerance: selfTestTolerance },
     probation: spec.rollout.probation,
     provenance: {
       dataset: record.dataset,
@@ -55,17 +65,9 @@ async function seal(
       codeVersion,
       metrics: record.metrics,
     },
+    ...(parts.micro === undefined
+      ? {}
+      : { images: images.map(({ file, image }) => ({ file, ...image })), cost: parts.micro.cost }),
   };
-  return sealBundle(manifest, new Map([[modelFile, model]]), key.privateKey);
-}
-
-function driftConfig({ spec, record }: BundleParts): ResidualMonitorConfig {
-  const { detector, options, alertAt, alertRatio } = spec.drift;
-  return {
-    detector: detector as NonNullable<ResidualMonitorConfig['detector']>,
-    ...(Object.keys(options).length === 0 ? {} : { options }),
-    reference: record.evaluation.reference,
-    ...(alertRatio === 'auto' ? {} : { alertRatio }),
-    alertAt,
-  };
+  return sealBundle(manifest, files, key.privateKey);
 }

@@ -1,6 +1,17 @@
 // Releases: signed, immutable bundles of one version for one target, and which of them a project's devices run.
 import { SanderlingError, type Clock, type Digest } from '@sanderling/kit';
-import { agentTargets, type ProjectSpec, type Release, type SigningKey, type Target } from '@sanderling/wire';
+import {
+  imageRelease,
+  microTargets,
+  openBundle,
+  releaseTargets,
+  type MicroTarget,
+  type OpenedBundle,
+  type ProjectSpec,
+  type Release,
+  type SigningKey,
+  type Target,
+} from '@sanderling/wire';
 import type { Kysely, Selectable } from 'kysely';
 import type { EventLog } from '../events/index.ts';
 import type { Registry, VersionRecord } from '../models/index.ts';
@@ -13,7 +24,9 @@ import {
   type Page,
   type PageQuery,
 } from '../store/index.ts';
+import type { WorkerPool } from '../workers/index.ts';
 import { makeBundle } from './make-bundle.ts';
+import { buildMicro, type MicroCase } from './micro-release.ts';
 import type { ReleaseTables } from './tables.ts';
 
 /** What releases are built on. */
@@ -24,6 +37,8 @@ export interface ReleaseParts {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly key: SigningKey;
+  /** Builds images for microcontrollers. */
+  readonly pool: WorkerPool;
   /** Of this hub, for the provenance. */
   readonly codeVersion: string;
 }
@@ -33,6 +48,18 @@ export interface BundleReader {
   /** Bytes. */
   readonly size: number;
   read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/** Work that takes a while: how it is told, and what ends it. */
+export interface ReleaseWork {
+  readonly signal?: AbortSignal;
+  readonly onDoing?: (doing: string) => void;
+}
+
+interface Wanted {
+  readonly record: VersionRecord;
+  readonly spec: ProjectSpec;
+  readonly target: Target;
 }
 
 /** The releases of a hub. */
@@ -47,18 +74,19 @@ export class Releases {
   }
 
   /**
-   * One release for each of the project's targets that runs an agent. The same version and target again give the same release.
-   * @throws UNSUPPORTED when no target runs an agent, INVALID_CONFIG, DISK_FULL
+   * One release for each of the project's targets that has a runtime. The same version and target again give the same release.
+   * @throws UNSUPPORTED when there is no such target, INVALID_CONFIG, DISK_FULL; for microcontrollers TOO_LARGE with what to shrink, and UNAVAILABLE naming
+   * the packages when the compiler is not there
    */
-  async make(record: VersionRecord, spec: ProjectSpec): Promise<Release[]> {
-    const targets = [...new Set(spec.targets)].filter(isAgentTarget);
+  async make(record: VersionRecord, spec: ProjectSpec, work: ReleaseWork = {}): Promise<Release[]> {
+    const targets = [...new Set(spec.targets)].filter((target) => releaseTargets.includes(target));
     if (targets.length === 0)
       throw new SanderlingError('UNSUPPORTED', `no release can be made yet for ${spec.targets.join(', ')}`, {
         where: 'targets',
-        fix: `add one of ${agentTargets.join(', ')}`,
+        fix: `add one of ${releaseTargets.join(', ')}`,
       });
     const releases: Release[] = [];
-    for (const target of targets) releases.push(await this.#alone(() => this.#makeOne(record, spec, target)));
+    for (const target of targets) releases.push(await this.#alone(() => this.#makeOne({ record, spec, target }, work)));
     return releases;
   }
 
@@ -86,6 +114,18 @@ export class Releases {
     return { size, read: (start, end) => this.#parts.blobs.read(bundle, start, end) };
   }
 
+  /** A release's bundle, opened and checked. @throws NOT_FOUND, CORRUPT */
+  async open(digest: Digest): Promise<OpenedBundle> {
+    const bundle = await this.bundle(digest);
+    return openBundle(await bundle.read(0, bundle.size), this.#parts.key.publicKey, digest);
+  }
+
+  /** The release that model images of this name belong to. @param image 64 hexadecimal digits, as a device reports them */
+  async byImage(image: string): Promise<Digest | undefined> {
+    const row = await this.#db.selectFrom('release').select('digest').where('image', '=', image).executeTakeFirst();
+    return row?.digest;
+  }
+
   /** What devices of a project and target run unless a roll-out says otherwise. */
   async current(project: string, target: string): Promise<Digest | null> {
     const row = await this.#db
@@ -108,8 +148,8 @@ export class Releases {
     }
   }
 
-  async #makeOne(record: VersionRecord, spec: ProjectSpec, target: Target): Promise<Release> {
-    const { blobs, clock, events, key, codeVersion } = this.#parts;
+  async #makeOne({ record, spec, target }: Wanted, work: ReleaseWork): Promise<Release> {
+    const { blobs, clock, events, key, codeVersion, pool } = this.#parts;
     const { project, version } = record;
     const made = await this.#db
       .selectFrom('release')
@@ -122,13 +162,28 @@ export class Releases {
     const createdAt = clock.now();
     const sequence = await this.#nextSequence(project);
     const model = await blobs.get(record.artifact);
-    const parts = { record, model, spec, target, sequence, createdAt, codeVersion };
+    const micro = isMicroTarget(target)
+      ? await buildMicro({ record, model, spec, target } satisfies MicroCase, sequence, { pool, ...work })
+      : undefined;
+    const parts = { record, model, spec, target, sequence, createdAt, codeVersion, micro };
     const { digest, bytes } = await makeBundle(parts, key);
     const bundle = await blobs.put(bytes);
-    const row = { digest, project, version, target, sequence, size_bytes: bytes.length, bundle, created_at: createdAt };
+    const image = micro === undefined ? null : imageRelease({ project, version, target });
+    const row = {
+      image,
+      digest,
+      project,
+      version,
+      target,
+      sequence,
+      size_bytes: bytes.length,
+      bundle,
+      created_at: createdAt,
+    };
     await this.#db.transaction().execute(async (tx) => {
       await tx.insertInto('release').values(row).execute();
-      const data = { version, target, sequence, sizeBytes: bytes.length };
+      const cost = micro === undefined ? {} : { cost: micro.cost };
+      const data = { version, target, sequence, sizeBytes: bytes.length, ...cost };
       await events.append({ type: 'release.created', project, subject: digest, data }, tx);
     });
     return toRelease(row);
@@ -157,8 +212,8 @@ export class Releases {
   }
 }
 
-function isAgentTarget(target: Target): target is (typeof agentTargets)[number] {
-  return (agentTargets as readonly Target[]).includes(target);
+function isMicroTarget(target: Target): target is MicroTarget {
+  return (microTargets as readonly Target[]).includes(target);
 }
 
 function toRelease(row: Selectable<ReleaseTables['release']>): Release {

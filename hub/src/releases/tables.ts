@@ -12,6 +12,8 @@ export type ReleaseTables = {
     /** The bundle in the blob store. */
     bundle: string;
     created_at: number;
+    /** What the model images in it call the release; null when it has none. */
+    image: string | null;
   };
   /** What devices of a project and target run unless a roll-out says otherwise. */
   current_release: { project: string; target: string; digest: string };
@@ -103,6 +105,12 @@ export const migrations: Migrations = {
         .addPrimaryKeyConstraint('rollout_device_key', ['rollout', 'device'])
         .execute();
       await db.schema.createIndex('rollout_device_device').on('rollout_device').columns(['device']).execute();
+    },
+  },
+  '2026-11-29-releases-2': {
+    async up(db) {
+      await db.schema.alterTable('release').addColumn('image', 'text').execute();
+      await db.schema.createIndex('release_image').on('release').columns(['image']).execute();
     },
   },
 };

@@ -4,6 +4,7 @@ export type { Columns } from './tasks/columns.ts';
 export type { ChampionComparison, CompareInput } from './tasks/compare.ts';
 export type { Evaluation } from './tasks/evaluate.ts';
 export type { ForecastResult } from './tasks/forecast.ts';
+export type { Quantised } from './tasks/optimise.ts';
 export type { Prepared, PrepareInput } from './tasks/prepare.ts';
 export type { ModelInput } from './tasks/run-model.ts';
 export type { EpochNews, TrialInput, TrialParams, TrialResult } from './tasks/trial.ts';

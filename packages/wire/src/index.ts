@@ -65,10 +65,12 @@ export {
   gateSpec,
   parseProject,
   projectSpec,
+  quantiseSettings,
   searchDimension,
   slug,
   type AutomationSpec,
   type GateSpec,
+  type OptimiseStep,
   type ProjectInput,
   type ProjectSpec,
   type SearchDimension,
@@ -123,12 +125,23 @@ export {
   type UpdateOptions,
 } from './link/index.ts';
 export { createSigningKey, keyFingerprint, sign, verify, type SigningKey } from './keys.ts';
-export type {
-  PreprocessingJson,
-  Probation,
-  Provenance,
-  ReleaseFile,
-  ReleaseManifest,
-  SelfTestCase,
+export {
+  imageRelease,
+  type DeviceCost,
+  type PreprocessingJson,
+  type Probation,
+  type Provenance,
+  type ReleaseFile,
+  type ReleaseImage,
+  type ReleaseManifest,
+  type SelfTestCase,
 } from './release.ts';
-export { agentTargets, localTarget, targets, type Target } from './target.ts';
+export {
+  agentTargets,
+  localTarget,
+  microTargets,
+  releaseTargets,
+  targets,
+  type MicroTarget,
+  type Target,
+} from './target.ts';

@@ -2,7 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { z } from 'zod';
 import { duration } from './duration.ts';
-import { targets } from './target.ts';
+import { microTargets, targets } from './target.ts';
 
 /** Names of projects, models, devices and tags: lower case, digits, dashes. */
 export const slug = z
@@ -101,8 +101,29 @@ export const gateSpec = z.discriminatedUnion('gate', [
     confidence: z.number().gt(0.5).lt(1).default(0.95),
   }),
   z.strictObject({ gate: z.literal('size'), maxKb: z.number().positive() }),
-  /** Median time of one forecast on the hub's machine, one thread. */
-  z.strictObject({ gate: z.literal('latency'), maxMs: z.number().positive() }),
+  /**
+   * Time of one forecast: without a target the median on the hub's machine, one thread. With one, the instructions that the emulated board counts, at so many
+   * cycles each, by the part's clock.
+   */
+  z.strictObject({
+    gate: z.literal('latency'),
+    maxMs: z.number().positive(),
+    target: z.enum(microTargets).optional(),
+    /** Cycles that an instruction takes on the part, for lack of silicon; an emulator counts none. */
+    cyclesPerInstruction: z.number().positive().max(100).default(1),
+  }),
+  /** Memory that the release takes on a microcontroller: working memory of model, window and monitor, and the stack. */
+  z.strictObject({
+    gate: z.literal('ram'),
+    maxKb: z.number().positive(),
+    target: z.enum(microTargets).default('stm32h745'),
+  }),
+  /** Flash that the release takes on a microcontroller: the larger of its images, code and constants. */
+  z.strictObject({
+    gate: z.literal('flash'),
+    maxKb: z.number().positive(),
+    target: z.enum(microTargets).default('stm32h745'),
+  }),
 ]);
 
 const rolloutSpec = z.strictObject({
@@ -152,6 +173,20 @@ export const automationSpec = z.strictObject({
   run: z.array(z.enum(['retrain', 'gate', 'roll-out'])).min(1),
 });
 
+/** int8 values and weights, for microcontrollers: what the hub evaluates, gates and tests from then on is the quantised model. */
+const quantiseSpec = z.strictObject({
+  step: z.literal('quantise-int8'),
+  /** How the ranges of values are chosen from windows of the training part. */
+  calibration: z.enum(['minmax', 'percentile', 'mse', 'entropy']).default('minmax'),
+  /** Largest error of the forecasts relative to their size (root mean square); layers that would break it stay in float. */
+  budget: z.number().positive().max(1).default(0.05),
+  /** Windows that ranges and error are measured on. */
+  windows: z.int().min(8).max(4096).default(128),
+});
+
+/** One step of optimising a model. A word alone stands for the step with its defaults. */
+export const optimiseStep = z.union([z.enum(['fold-constants', 'quantise-int8']), quantiseSpec]);
+
 /** The whole of a project. */
 export const projectSpec = z.strictObject({
   name: slug,
@@ -161,7 +196,7 @@ export const projectSpec = z.strictObject({
   search: searchSpec.prefault({}),
   gates: z.array(gateSpec).default([]),
   /** How the chosen model is made smaller or faster before it is released, in this order. */
-  optimise: z.array(z.enum(['fold-constants'])).default(['fold-constants']),
+  optimise: z.array(optimiseStep).default(['fold-constants']),
   targets: z.array(z.enum(targets)).min(1),
   rollout: rolloutSpec.prefault({}),
   drift: driftSpec.prefault({}),
@@ -172,9 +207,17 @@ export const projectSpec = z.strictObject({
 export type ProjectSpec = z.output<typeof projectSpec>;
 /** A project as authors write it. */
 export type ProjectInput = z.input<typeof projectSpec>;
+export type OptimiseStep = z.output<typeof optimiseStep>;
+/** What is said of quantising, defaults filled in. */
+export type QuantiseSpec = z.output<typeof quantiseSpec>;
 export type GateSpec = z.output<typeof gateSpec>;
 export type SearchDimension = z.output<typeof searchDimension>;
 export type AutomationSpec = z.output<typeof automationSpec>;
+
+/** The step with its defaults. */
+export function quantiseSettings(step: 'quantise-int8' | z.input<typeof quantiseSpec>): QuantiseSpec {
+  return quantiseSpec.parse(typeof step === 'string' ? { step } : step);
+}
 
 /**
  * Checks what an author wrote and fills in the defaults.

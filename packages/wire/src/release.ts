@@ -1,5 +1,5 @@
 // What a release says of itself: the signed manifest of a bundle.
-import type { Digest } from '@sanderling/kit';
+import { sha256, type Digest } from '@sanderling/kit';
 import type { Target } from './target.ts';
 
 /** One file of a bundle. */
@@ -40,6 +40,39 @@ export interface Provenance {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** A model image in the bundle: code and constants for one slot of one board (layout in packages/micro, `image`). */
+export interface ReleaseImage {
+  /** Name of the file in the bundle. */
+  readonly file: string;
+  readonly board: 'm7' | 'm4';
+  /** The address that it is linked for. */
+  readonly slotAddress: number;
+  /** The same as the release's. */
+  readonly sequence: number;
+  /** What the image's header, and so the device, calls the release: {@link imageRelease}. */
+  readonly release: string;
+}
+
+/** What a release costs on a microcontroller, measured on an emulated board; not on silicon. Bytes. */
+export interface DeviceCost {
+  readonly board: 'm7' | 'm4';
+  /** Instructions of one run of the model, from call to return. */
+  readonly instructions: number;
+  /** The part's clock. */
+  readonly megahertz: number;
+  /** Working memory of model, window and monitor. */
+  readonly memoryBytes: number;
+  /** Largest stack of a run of the model. */
+  readonly stackBytes: number;
+  /** The larger of the images. */
+  readonly imageBytes: number;
+  /** Weights and tables among that. */
+  readonly constantBytes: number;
+  readonly multiplyAccumulates: number;
+  /** Largest difference between the board's forecasts of the self-test cases and the hub's, normalised. */
+  readonly difference: number;
+}
+
 /** The signed part of a bundle. Its SHA-256 is the release's address. */
 export interface ReleaseManifest {
   readonly format: 'sanderling-release/1';
@@ -62,4 +95,16 @@ export interface ReleaseManifest {
   };
   readonly probation: Probation;
   readonly provenance: Provenance;
+  /** Releases for microcontrollers only: one image for each slot. */
+  readonly images?: readonly ReleaseImage[];
+  /** Releases for microcontrollers only. */
+  readonly cost?: DeviceCost;
+}
+
+/**
+ * What an image says of the release that it belongs to: the release's address is not known before its images are, so it cannot be that. SHA-256 of project,
+ * version and target, 64 hexadecimal digits; within a hub it stands for one release.
+ */
+export function imageRelease(release: Pick<ReleaseManifest, 'project' | 'version' | 'target'>): string {
+  return sha256(`sanderling-image\n${release.project}\n${release.version}\n${release.target}`);
 }

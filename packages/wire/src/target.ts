@@ -9,6 +9,13 @@ export type Target = (typeof targets)[number];
 /** Which targets have an agent today (ONNX Runtime inside a Node process). */
 export const agentTargets = ['linux-x64', 'linux-arm64', 'darwin-x64', 'win-x64'] as const satisfies readonly Target[];
 
+/** Which targets run C that the hub generates, as images for the slots of a board. */
+export const microTargets = ['stm32h745'] as const satisfies readonly Target[];
+export type MicroTarget = (typeof microTargets)[number];
+
+/** Which targets a release can be made for. */
+export const releaseTargets: readonly Target[] = [...agentTargets, ...microTargets];
+
 /** The target of the machine this runs on. @throws never; an unknown platform counts as linux-x64. */
 export function localTarget(platform: string = process.platform, arch: string = process.arch): Target {
   const name = `${platform === 'win32' ? 'win' : platform}-${arch}`;

@@ -1,15 +1,16 @@
 // The pipeline that is derived from a project's config: readings → dataset → search → judged, registered, released and rolled out.
 import { toSanderlingError } from '@sanderling/kit';
-import { durationMs, type ProjectSpec, type Quality } from '@sanderling/wire';
+import { durationMs, type DeviceCost, type MicroTarget, type ProjectSpec, type Quality } from '@sanderling/wire';
 import { tables } from '../../store/index.ts';
 import { judgeGates, quantity, type VersionRecord } from '../../models/index.ts';
+import { measureMicro } from '../../releases/index.ts';
 import { Pipeline, Stopped, type StepContext } from '../engine/pipeline.ts';
 import type { ExecutionRequest } from '../engine/execution-store.ts';
 import type { TrainingPorts } from '../ports.ts';
 import { refit } from './refit.ts';
 import { SearchDriver, type SearchParts, type SearchResult } from './search-driver.ts';
 import { largestWindow } from './search-space.ts';
-import type { Evaluation, ModelInput, Prepared, PrepareInput } from '../../workers/index.ts';
+import type { Evaluation, ModelInput, Prepared, PrepareInput, Quantised } from '../../workers/index.ts';
 
 /** What the steps are built on. */
 export interface TrainingParts extends TrainingPorts, Omit<SearchParts, 'columns'> {}
@@ -94,7 +95,7 @@ function delivered(pipeline: Registered, { spec }: ExecutionRequest, { registry,
     .step('release', ['register', ...(last === 'register' ? [] : [last])], {
       run: async ({ register }, context) => {
         const record = await registry.get(context.project, register.version);
-        const made = await releases.make(record, spec);
+        const made = await makeReleases(releases, { record, spec }, context);
         context.progress(1, `${made.length} ${made.length === 1 ? 'release' : 'releases'} sealed`);
         return { version: register.version, releases: made };
       },
@@ -108,6 +109,24 @@ function delivered(pipeline: Registered, { spec }: ExecutionRequest, { registry,
         return { rollout: rollout.id, devices: count };
       },
     });
+}
+
+/** A model that is too large for its target stops the execution, as a gate does. */
+async function makeReleases(
+  releases: TrainingParts['releases'],
+  { record, spec }: { readonly record: VersionRecord; readonly spec: ProjectSpec },
+  context: StepContext,
+) {
+  const { signal } = context;
+  try {
+    return await releases.make(record, spec, { signal, onDoing: (doing) => context.progress(0.5, doing) });
+  } catch (thrown) {
+    const error = toSanderlingError(thrown);
+    if (error.code !== 'TOO_LARGE') throw thrown;
+    throw new Stopped(`${error.message}${error.fix === undefined ? '' : ` (${error.fix})`}`, {
+      version: record.version,
+    });
+  }
 }
 
 interface Scope {
@@ -188,10 +207,21 @@ interface Found {
 async function optimise(spec: ProjectSpec, found: Found & { readonly model: string }, { parts, context }: Scope) {
   const input = await modelOf(found, parts);
   const { signal } = context;
-  const { model, difference } = await parts.pool.run('optimise', { ...input, steps: spec.optimise }, { signal });
+  const { prepared } = found;
+  const { model, difference, quantised } = await parts.pool.run(
+    'optimise',
+    { ...input, prepared, steps: spec.optimise },
+    { data: source(parts, prepared.data), signal },
+  );
   const bytes = Buffer.from(model);
-  context.progress(1, `${input.model.length} → ${bytes.length} bytes, forecasts differ by ${difference}`);
+  const int8 = quantised === null ? '' : `; ${quantisedText(quantised)}`;
+  context.progress(1, `${input.model.length} → ${bytes.length} bytes, forecasts differ by ${difference}${int8}`);
   return { model: await parts.blobs.put(bytes), sizeBytes: bytes.length, difference };
+}
+
+function quantisedText({ relativeError, layers, floatLayers }: Quantised): string {
+  const left = floatLayers.length === 0 ? '' : `, in float: ${floatLayers.join(', ')}`;
+  return `int8: ${layers - floatLayers.length} of ${layers} layers${left}, error ${(relativeError * 100).toPrecision(2)} % of the forecasts`;
 }
 
 async function evaluate(found: Found & { readonly model: string }, { parts, context }: Scope) {
@@ -219,6 +249,7 @@ async function judge(spec: ProjectSpec, record: VersionRecord, { parts, context 
     candidate: await registry.modelInput(record),
     champion: rival === undefined ? undefined : { ...(await registry.modelInput(rival)), version: rival.version },
     readings: source(parts, record.dataset),
+    cost: costOf(spec, record, { parts, context }),
     pool,
     signal: context.signal,
   });
@@ -238,6 +269,21 @@ async function judge(spec: ProjectSpec, record: VersionRecord, { parts, context 
   if (failed !== undefined)
     throw new Stopped(`stopped by the gate ${failed.gate}: ${failed.message}`, { version: record.version });
   context.progress(1, results.length === 0 ? 'no gates' : `${results.length} gates passed`);
+}
+
+/** Measures on the emulated board, once for each target however many gates ask. */
+function costOf(spec: ProjectSpec, record: VersionRecord, { parts, context }: Scope) {
+  const known = new Map<MicroTarget, Promise<DeviceCost>>();
+  const measureOnce = async (target: MicroTarget): Promise<DeviceCost> => {
+    const { model } = await parts.registry.modelInput(record);
+    const call = { pool: parts.pool, signal: context.signal };
+    return measureMicro({ record, model, spec, target }, { ...call, onDoing: (doing) => context.progress(0.5, doing) });
+  };
+  return (target: MicroTarget): Promise<DeviceCost> => {
+    const measured = known.get(target) ?? measureOnce(target);
+    known.set(target, measured);
+    return measured;
+  };
 }
 
 async function modelOf(

@@ -1,39 +1,93 @@
-// Making a chosen model smaller or faster without changing what it says.
+// Making a chosen model smaller or faster: without changing what it says, or (int8) within a budget of accuracy.
 import { SanderlingError } from '@sanderling/kit';
-import { decodeModel, encodeModel, foldConstants } from '@sanderling/onnx';
-import { Forecaster, type ModelInput } from './run-model.ts';
+import { decodeModel, encodeModel, foldConstants, type Feeds } from '@sanderling/onnx';
+import { quantiseSettings, type OptimiseStep } from '@sanderling/wire';
+import type { TaskContext } from '../serve.ts';
+import { encodingOf, gridOf } from './columns.ts';
+import { cutWindows } from './cut-windows.ts';
+import type { Prepared } from './prepare.ts';
+import { Forecaster, windowAt, type ModelInput } from './run-model.ts';
 
-/** What may be done to a model. */
-export const optimisations = {
-  /** Computes at once what does not depend on the input. */
-  'fold-constants': async (model: Uint8Array): Promise<Uint8Array> =>
-    encodeModel(await foldConstants()(decodeModel(model))),
-} as const satisfies Record<string, (model: Uint8Array) => Promise<Uint8Array>>;
-
-/** A model, and what to do to it in this order. */
+/** A model, the task that it was made for, and what to do to it in this order. */
 export interface OptimiseInput extends ModelInput {
-  readonly steps: readonly (keyof typeof optimisations)[];
+  readonly prepared: Prepared;
+  readonly steps: readonly OptimiseStep[];
+}
+
+/** What int8 cost. */
+export interface Quantised {
+  /** Error of the forecasts relative to their size, root mean square over the calibration windows. */
+  readonly relativeError: number;
+  readonly layers: number;
+  /** Names of layers that stayed in float, because the budget would not have been kept. */
+  readonly floatLayers: readonly string[];
 }
 
 /** The rewritten model. */
 export interface Optimised {
   readonly model: Uint8Array;
-  /** Largest difference of a normalised forecast on trial inputs. */
+  /** Largest difference of a normalised forecast on trial inputs, before quantising. */
   readonly difference: number;
+  /** Without a step that quantises: null. */
+  readonly quantised: Quantised | null;
 }
 
 /** Largest difference that rewriting may make: rounding. */
 const tolerance = 1e-4;
 const trialInputs = 16;
 
-/** @throws INVALID_MODEL when a rewrite changes the forecasts */
-export async function optimise(input: OptimiseInput): Promise<Optimised> {
-  let { model } = input;
-  for (const step of input.steps) model = await optimisations[step](model);
-  if (model === input.model) return { model, difference: 0 };
-  const difference = await largestDifference(input, { ...input, model });
-  if (difference <= tolerance) return { model, difference };
-  throw new SanderlingError('INVALID_MODEL', `${input.steps.join(', ')} changes forecasts by ${difference}`);
+/** @throws INVALID_MODEL when a rewrite changes the forecasts; TOO_LITTLE_DATA without windows to calibrate with */
+export async function optimise(input: OptimiseInput, context: TaskContext): Promise<Optimised> {
+  const result: { -readonly [K in keyof Optimised]: Optimised[K] } = {
+    model: input.model,
+    difference: 0,
+    quantised: null,
+  };
+  for (const step of input.steps) {
+    const from = { ...input, model: result.model };
+    if (step === 'fold-constants') {
+      result.model = encodeModel(await foldConstants()(decodeModel(from.model)));
+      result.difference = Math.max(result.difference, await checkedDifference(from, result.model));
+    } else Object.assign(result, await quantised(from, quantiseSettings(step), context));
+  }
+  return result;
+}
+
+async function checkedDifference(before: ModelInput, model: Uint8Array): Promise<number> {
+  const difference = await largestDifference(before, { ...before, model });
+  if (difference <= tolerance) return difference;
+  throw new SanderlingError('INVALID_MODEL', `folding constants changes forecasts by ${difference}`);
+}
+
+async function quantised(
+  input: OptimiseInput,
+  settings: ReturnType<typeof quantiseSettings>,
+  context: TaskContext,
+): Promise<Pick<Optimised, 'model' | 'quantised'>> {
+  const { quantiseForDevice } = await import('@sanderling/micro');
+  const samples = calibrationWindows(input, settings.windows, context);
+  const { calibration: method, budget } = settings;
+  const { model, report } = await quantiseForDevice(decodeModel(input.model), samples, { method, budget });
+  const floatLayers = report.layers.filter(({ float }) => float).map(({ name, operator }) => name || operator);
+  const { relativeError, layers } = report;
+  return { model: encodeModel(model), quantised: { relativeError, layers: layers.length, floatLayers } };
+}
+
+/** Windows spread evenly over the training part. */
+function calibrationWindows(
+  { prepared, preprocessing }: OptimiseInput,
+  most: number,
+  context: TaskContext,
+): readonly Feeds[] {
+  const grid = gridOf(context.columns(prepared.data), preprocessing);
+  const { series } = encodingOf(grid, preprocessing);
+  const { train } = cutWindows(grid, prepared, preprocessing.window);
+  const count = Math.min(most, train.length);
+  const dims = [1, preprocessing.window, preprocessing.features.length];
+  return Array.from({ length: count }, (_, i): Feeds => {
+    const start = train[Math.floor((i * train.length) / count)]!;
+    return { window: { dtype: 'float32', dims, data: Float32Array.from(windowAt(series, start, preprocessing)) } };
+  });
 }
 
 async function largestDifference(a: ModelInput, b: ModelInput): Promise<number> {
