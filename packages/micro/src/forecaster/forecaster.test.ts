@@ -6,7 +6,7 @@ import type { Reading } from '@sanderling/series';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateC } from '../generate.ts';
 import { hasCompiler } from '../host.ts';
-import { expectSame } from './expect-same.ts';
+import { expectSame } from './same-answers.suite.ts';
 import { generateForecasterC, type GeneratedForecaster } from './generate-forecaster.ts';
 import {
   generatedRelease,

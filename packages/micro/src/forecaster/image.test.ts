@@ -13,7 +13,7 @@ import {
   type BoardName,
 } from '../boards/index.ts';
 import { strictFlags } from '../host.ts';
-import { expectSame } from './expect-same.ts';
+import { expectSame } from './same-answers.suite.ts';
 import type { GeneratedForecaster } from './generate-forecaster.ts';
 import { generatedRelease, troubledReadings } from './made-forecasters.ts';
 import { referenceOutcomes } from './reference-forecaster.ts';

@@ -4,7 +4,7 @@ import type { Reading } from '@sanderling/series';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateC } from '../generate.ts';
 import { hasCompiler } from '../host.ts';
-import { expectSame } from './expect-same.ts';
+import { expectSame } from './same-answers.suite.ts';
 import { generateForecasterC } from './generate-forecaster.ts';
 import { linearModel, madeRelease, preprocessingOf, withRuntime, type MadeRelease } from './made-forecasters.ts';
 import { referenceOutcomes } from './reference-forecaster.ts';
