@@ -19,11 +19,18 @@ const monitors: Readonly<Record<string, Omit<ResidualMonitorConfig, 'reference'>
   'a detector that never alarms': { options: never, scoreWindow: 12, alertRatio: 1.1, confirm: 1 },
   'a patient alarm': { options: never, scoreWindow: 30, alertRatio: 1.3, confirm: 20, alertAt: 0.5 },
   'a nervous detector': { options: { lambda: 2, delta: 0.05, alpha: 1, minSamples: 1 }, scoreWindow: 10, confirm: 2 },
+  'a slow detector of blocks': { options: { ...never, lambda: 60 }, scoreWindow: 12, alertRatio: 1.1 },
   'ADWIN, often near its threshold': { detector: 'adwin', scoreWindow: 20, options: { delta: 0.3, clock: 1 } },
   'a detector of errors': { detector: 'eddm', scoreWindow: 25 },
   'a detector of shares': { detector: 'hddm-a', scoreWindow: 25, options: { alphaDrift: 0.01, alphaWarning: 0.05 } },
   'a detector of proportions': { detector: 'stepd', scoreWindow: 40, alertRatio: 2 },
   'a cumulative sum': { detector: 'cusum', scoreWindow: 15, alertRatio: 1.2 },
+};
+/** Residuals in one sample of the detector, where it is not what the reference has. */
+const blocks: Readonly<Record<string, number>> = {
+  'a slow detector of blocks': 4,
+  'a detector that never alarms': 2.6,
+  'a detector of shares': 3,
 };
 const scales = [0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 1.5, 40];
 
@@ -47,7 +54,12 @@ describe.runIf(compiler)('the residual monitor in C', () => {
   beforeAll(async () => {
     const model = linearModel(preprocessing, 1);
     const code = await generateC(model, { name: 'model' });
-    for (const name of names) releases.push(await madeRelease(withRuntime(model), preprocessing, monitors[name]!));
+    for (const name of names) {
+      const made = await madeRelease(withRuntime(model), preprocessing, monitors[name]!);
+      const { reference } = made.monitor;
+      const inflation = blocks[name] ?? reference.inflation!;
+      releases.push({ ...made, monitor: { ...made.monitor, reference: { ...reference, inflation } } });
+    }
     host = await hostForecasters(
       releases.map((release, i) => generateForecasterC({ ...release, model: code, name: `monitor${i}` })),
     );
