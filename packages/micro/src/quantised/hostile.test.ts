@@ -70,8 +70,8 @@ function damaged(model: Model, seed: number): Model {
 test('damaged quantised models', { timeout: 120_000 }, async () => {
   const good: Generated[] = [];
   let refused = 0;
-  for (let seed = 1; seed <= 120; seed += 1) {
-    const { model } = await randomQuantisedModel(1 + (seed % 24));
+  for (let seed = 1; seed <= 72; seed += 1) {
+    const { model } = await randomQuantisedModel(1 + (seed % 18));
     try {
       good.push(await generateC(damaged(model, seed), { name: `d${seed}`, maxBytes: 2 ** 20 }));
     } catch (error) {
@@ -79,9 +79,9 @@ test('damaged quantised models', { timeout: 120_000 }, async () => {
       refused += 1;
     }
   }
-  expect(refused).toBeGreaterThan(20);
+  expect(refused).toBeGreaterThan(12);
   if (!compiler) return;
-  const some = good.filter((_, i) => i % 2 === 0);
+  const some = good.filter((_, i) => i % 3 === 0);
   await using host = await compileForHost(some, { sanitize: true });
   for (const [i, { face }] of some.entries()) {
     const call = Object.fromEntries(face.inputs.map(({ name, count }) => [name, new Float32Array(count).fill(0.3)]));

@@ -84,12 +84,36 @@ function fillRow(desk: Desk, work: ProductsWork, { group, row, to }: Row): Lines
   const { output } = geometry;
   const places = output[0] * output[1];
   const sample = geometry.batch > 1;
+  const short = wholeWindow(desk, work, { to, sample });
   return [
     ...(sample ? [`const int32_t n = ${row} / ${places};`] : []),
     ...(sample && places > 1 ? [`const int32_t place = ${row} % ${places};`] : []),
     ...placesOf(geometry, sample ? 'place' : row),
-    ...overKernelRows(desk, work, { group, to, sample }),
+    ...short,
+    ...(short.length > 0 && !leaves(geometry, 0) && !leaves(geometry, 1)
+      ? []
+      : overKernelRows(desk, work, { group, to, sample })),
   ];
+}
+
+/** Short rows of a window that lies inside are written out one by one, so that the compiler knows where each four begins. */
+function wholeWindow(desk: Desk, work: ProductsWork, { to, sample }: Omit<Taps, 'group'>): Lines {
+  const { kernel, dilations, input, step, channels } = work.geometry!;
+  const inner = work.depth / (kernel[0] * kernel[1]);
+  const run = kernel[1] * inner;
+  const plain = dilations[1] === 1 && step[0] === 1 && step[1] === 1 && inner === channels;
+  if (!plain || work.rows === 1 || kernel[0] > 12 || run > 36) return [];
+  const last = [input[0] - (kernel[0] - 1) * dilations[0] - 1, input[1] - kernel[1]] as const;
+  const tests = ([0, 1] as const)
+    .filter((axis) => leaves(work.geometry!, axis))
+    .map((axis) => `${axis === 0 ? 'top' : 'left'} >= 0 && ${axis === 0 ? 'top' : 'left'} <= ${last[axis]}`);
+  const line = sample ? `(n * ${input[0]} + top)` : 'top';
+  const rows = Array.from({ length: kernel[0] }, (_, k) => {
+    const from = indexText('from', [[String(k * dilations[0]), input[1] * channels]]);
+    return `${prefixOf(desk)}widen_here(${k === 0 ? 'from' : from}, ${k * run}, ${run}, ${to}, ${stepOf(work.rows)});`;
+  });
+  const body = [`const int8_t *const from = ${desk.input(0)} + (${line} * ${input[1]} + left) * ${channels};`, ...rows];
+  return tests.length === 0 ? body : block(`if (${tests.join(' && ')})`, [...body, 'continue;']);
 }
 
 /** The input place of the first tap, in places of the (stretched) input. */

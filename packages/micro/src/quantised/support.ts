@@ -1,5 +1,7 @@
 // C functions that integer layers share: sums of products and their scaling, in portable C99, for the DSP instructions of ARMv7E-M and for NEON. All give equal bytes.
 
+import { recurrentText } from './support-recurrent.ts';
+
 const scale = `/* Right shifts of negative numbers must keep the sign. */
 typedef char NAME_shifts_keep_the_sign[((-2) >> 1) == -1 ? 1 : -1];
 
@@ -34,13 +36,29 @@ typedef struct {
     int32_t high;
 } NAME_scaling;
 
-static inline int8_t NAME_narrowed(const NAME_scaling *s, const int32_t *parameters, int32_t sum)
+/* One sum as a code; bounds narrower than those of int8 are for NAME_bounded. */
+static inline int8_t NAME_narrowed(int32_t sum, int32_t up, int32_t multiplier, int32_t shift, int32_t offset)
 {
-    const int32_t wide = sum * (1 << s->up);
+    const int32_t wide = sum * (1 << up);
     const int32_t sign = wide >> 31;
-    const int64_t start = (int64_t)(((uint64_t)(uint32_t)(parameters[3] + sign) << 32) | (uint32_t)sign);
-    const int32_t code = (int32_t)((start + (int64_t)wide * parameters[1]) >> 32) >> parameters[2];
-    return (int8_t)NAME_within(code, s->low, s->high);
+    const int64_t start = (int64_t)(((uint64_t)(uint32_t)(offset + sign) << 32) | (uint32_t)sign);
+    int32_t code = (int32_t)((start + (int64_t)wide * multiplier) >> 32) >> shift;
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(code));
+#else
+    code = NAME_within(code, -128, 127);
+#endif
+    return (int8_t)code;
+}
+
+/* The bounds of an activation. */
+static inline void NAME_bounded(const NAME_scaling *s, int8_t *y)
+{
+    if (s->low > -128 || s->high < 127) {
+        for (int32_t c = 0; c < s->channels; c++) {
+            y[c] = (int8_t)NAME_within(y[c], s->low, s->high);
+        }
+    }
 }`;
 
 const dsp = `#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
@@ -78,31 +96,43 @@ const rows = `#if defined(__ARM_NEON)
 #define NAME_PLACE(k) ((k) & 3)
 #endif
 #define NAME_SLOT(k, step) (((k) >> 2) * (step) + NAME_PLACE(k))
+#if defined(__GNUC__)
+#define NAME_INLINE __attribute__((always_inline))
+#else
+#define NAME_INLINE
+#endif
 
 /* Widens count inputs into places at ... of a row; step: from one four of the row to the next, 8 where two rows are interlaced. */
-static void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
+static inline NAME_INLINE void NAME_widen_here(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
 {
 #if defined(NAME_DSP_ROWS)
-    int32_t k = at;
-    int32_t left = count;
-    for (; left > 0 && (k & 3) != 0; left--) {
-        row[NAME_SLOT(k, step)] = *x++;
-        k++;
+    const int32_t before = -at & 3;
+    const int32_t head = (before < count) ? before : count;
+    if (head > 0) {
+        row[NAME_SLOT(at, step)] = x[0];
     }
-    row += (k >> 2) * step;
-    for (int32_t q = left >> 2; q > 0; q--) {
+    if (head > 1) {
+        row[NAME_SLOT(at + 1, step)] = x[1];
+    }
+    if (head > 2) {
+        row[NAME_SLOT(at + 2, step)] = x[2];
+    }
+    x += head;
+    row += ((at + head) >> 2) * step;
+    for (int32_t q = (count - head) >> 2; q > 0; q--) {
         const uint32_t bytes = ((const NAME_word *)(const void *)x)->value;
         *(NAME_two_words *)(void *)row = NAME_even(bytes) | ((uint64_t)NAME_odd(bytes) << 32);
         x += 4;
         row += step;
     }
-    if ((left & 3) > 0) {
+    const int32_t tail = (count - head) & 3;
+    if (tail > 0) {
         row[0] = x[0];
     }
-    if ((left & 3) > 1) {
+    if (tail > 1) {
         row[2] = x[1];
     }
-    if ((left & 3) > 2) {
+    if (tail > 2) {
         row[1] = x[2];
     }
 #else
@@ -110,6 +140,11 @@ static void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row,
         row[NAME_SLOT(at + k, step)] = x[k];
     }
 #endif
+}
+
+static inline void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
+{
+    NAME_widen_here(x, at, count, row, step);
 }`;
 
 const fill = `/* The same value in count places of a row. */
@@ -180,34 +215,70 @@ static void NAME_sum2(const int16_t *x, const int8_t *w, int32_t quads, int32_t 
 }
 #endif`;
 
-const sum4 = `/* The same for two interlaced rows: sums of row 0 with both channels, then of row 1. */
-#if defined(NAME_DSP_ROWS)
+const sum4 = `#if defined(NAME_DSP_ROWS)
+/* Two interlaced rows against pairs of channels: sums, scaling and saturation in one piece. Everything in job but quads, up and x moves on. */
+typedef struct {
+    const int16_t *x;
+    const int8_t *w;
+    int32_t quads;
+    const int32_t *parameters;
+    int8_t *y0;
+    int8_t *y1;
+    int32_t up;
+    int32_t pairs;
+} NAME_rows_job;
 #define NAME_QUAD4                                                                                  \\
     "ldmia r0!, {r4-r7}\\n\\tldmia r1!, {r12, lr}\\n\\t"                                                \\
     "sxtb16 r3, r12\\n\\tsmlad r8, r4, r3, r8\\n\\tsmlad r10, r6, r3, r10\\n\\t"                           \\
     "sxtb16 r3, lr\\n\\tsmlad r9, r4, r3, r9\\n\\tsmlad r11, r6, r3, r11\\n\\t"                            \\
     "sxtb16 r3, r12, ror #8\\n\\tsmlad r8, r5, r3, r8\\n\\tsmlad r10, r7, r3, r10\\n\\t"                   \\
     "sxtb16 r3, lr, ror #8\\n\\tsmlad r9, r5, r3, r9\\n\\tsmlad r11, r7, r3, r11\\n\\t"
-__attribute__((naked, noinline)) static void NAME_sum4(
-    const int16_t *x __attribute__((unused)), const int8_t *w __attribute__((unused)),
-    int32_t quads __attribute__((unused)), int32_t *sums __attribute__((unused)))
+/* r4 multiplier, r5 shift, r6 half a step and zero point, r1 doublings. */
+#define NAME_CODE(sum)                                                                              \\
+    "lsl " sum ", " sum ", r1\\n\\tasr r7, " sum ", #31\\n\\tadd r2, r6, r7\\n\\t"                         \\
+    "smlal r7, r2, " sum ", r4\\n\\tasr r2, r2, r5\\n\\tssat " sum ", #8, r2\\n\\t"
+__attribute__((naked, noinline)) static void NAME_rows2(NAME_rows_job *job __attribute__((unused)))
 {
     __asm__(".syntax unified\\n\\t"
-            "push {r3-r11, lr}\\n\\t"
-            "ldm r3, {r8-r11}\\n\\t"
+            "push {r0, r4-r11, lr}\\n\\t"
+            "1: ldr r3, [sp]\\n\\t"
+            "ldm r3, {r0, r1, r2, r12}\\n\\t"
+            "ldr r8, [r12]\\n\\t"
+            "ldr r9, [r12, #16]\\n\\t"
+            "mov r10, r8\\n\\t"
+            "mov r11, r9\\n\\t"
             "tst r2, #1\\n\\t"
-            "beq 1f\\n\\t" NAME_QUAD4
-            "1: lsrs r2, r2, #1\\n\\t"
-            "beq 3f\\n\\t"
-            "2:\\n\\t" NAME_QUAD4 NAME_QUAD4
+            "beq 2f\\n\\t" NAME_QUAD4
+            "2: lsrs r2, r2, #1\\n\\t"
+            "beq 4f\\n\\t"
+            "3:\\n\\t" NAME_QUAD4 NAME_QUAD4
             "subs r2, r2, #1\\n\\t"
-            "bne 2b\\n\\t"
-            "3: ldr r3, [sp]\\n\\t"
-            "stm r3, {r8-r11}\\n\\t"
-            "pop {r3-r11, pc}\\n\\t");
+            "bne 3b\\n\\t"
+            "4: ldr r3, [sp]\\n\\t"
+            "str r1, [r3, #4]\\n\\t"
+            "ldr r0, [r3, #12]\\n\\t"
+            "ldr r1, [r3, #24]\\n\\t"
+            "adds r0, r0, #4\\n\\t"
+            "ldmia r0!, {r4, r5, r6}\\n\\t" NAME_CODE("r8") NAME_CODE("r10")
+            "adds r0, r0, #4\\n\\t"
+            "ldmia r0!, {r4, r5, r6}\\n\\t" NAME_CODE("r9") NAME_CODE("r11")
+            "str r0, [r3, #12]\\n\\t"
+            "ldrd r4, r5, [r3, #16]\\n\\t"
+            "strb r8, [r4], #1\\n\\t"
+            "strb r9, [r4], #1\\n\\t"
+            "strb r10, [r5], #1\\n\\t"
+            "strb r11, [r5], #1\\n\\t"
+            "strd r4, r5, [r3, #16]\\n\\t"
+            "ldr r2, [r3, #28]\\n\\t"
+            "subs r2, r2, #1\\n\\t"
+            "str r2, [r3, #28]\\n\\t"
+            "bne 1b\\n\\t"
+            "pop {r0, r4-r11, pc}\\n\\t");
 }
-#else
-static void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
+#endif
+
+/* The products of two interlaced rows with two channels, added to sums: of row 0 with both channels, then of row 1. */
+static inline void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, int32_t *sums)
 {
 #if defined(__ARM_NEON)
     int32x4_t v0 = vdupq_n_s32(0);
@@ -228,15 +299,14 @@ static void NAME_sum4(const int16_t *x, const int8_t *w, int32_t quads, int32_t 
 #else
     for (int32_t q = 0; q < quads; q++) {
         for (int32_t i = 0; i < 4; i++) {
-            sums[0] += x[8 * q + i] * w[8 * q + i];
-            sums[1] += x[8 * q + i] * w[8 * q + 4 + i];
-            sums[2] += x[8 * q + 4 + i] * w[8 * q + i];
-            sums[3] += x[8 * q + 4 + i] * w[8 * q + 4 + i];
+            sums[0] += x[8 * q + NAME_PLACE(i)] * w[8 * q + i];
+            sums[1] += x[8 * q + NAME_PLACE(i)] * w[8 * q + 4 + i];
+            sums[2] += x[8 * q + 4 + NAME_PLACE(i)] * w[8 * q + i];
+            sums[3] += x[8 * q + 4 + NAME_PLACE(i)] * w[8 * q + 4 + i];
         }
     }
 #endif
-}
-#endif`;
+}`;
 
 const products1 = `/* One row of inputs against all channels. */
 static void NAME_products1(const int16_t *x, const int8_t *w, int32_t quads, const NAME_scaling *s, int8_t *y)
@@ -246,64 +316,111 @@ static void NAME_products1(const int16_t *x, const int8_t *w, int32_t quads, con
         const int32_t more = (c + 1 < s->channels) ? 4 : 0;
         int32_t sums[2] = {p[0], p[more]};
         NAME_sum2(x, w, quads, sums);
-        y[c] = NAME_narrowed(s, p, sums[0]);
+        y[c] = NAME_narrowed(sums[0], s->up, p[1], p[2], p[3]);
         if (more != 0) {
-            y[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
+            y[c + 1] = NAME_narrowed(sums[1], s->up, p[5], p[6], p[7]);
         }
         p += 8;
         w += 8 * quads;
     }
+    NAME_bounded(s, y);
 }`;
 
 const products2 = `/* Two interlaced rows of inputs against all channels. */
 static void NAME_products2(const int16_t *x, const int8_t *w, int32_t quads, const NAME_scaling *s, int8_t *y0, int8_t *y1)
 {
     const int32_t *p = s->parameters;
-    for (int32_t c = 0; c < s->channels; c += 2) {
+    int32_t c = 0;
+#if defined(NAME_DSP_ROWS)
+    if (s->channels > 1) {
+        NAME_rows_job job = {x, w, quads, p, y0, y1, s->up, s->channels / 2};
+        NAME_rows2(&job);
+        c = s->channels & ~1;
+        p += 4 * c;
+        w += 4 * quads * c;
+    }
+#endif
+    for (; c < s->channels; c += 2) {
         const int32_t more = (c + 1 < s->channels) ? 4 : 0;
         int32_t sums[4] = {p[0], p[more], p[0], p[more]};
         NAME_sum4(x, w, quads, sums);
-        y0[c] = NAME_narrowed(s, p, sums[0]);
-        y1[c] = NAME_narrowed(s, p, sums[2]);
+        const int32_t multiplier = p[1];
+        const int32_t shift = p[2];
+        const int32_t offset = p[3];
+        y0[c] = NAME_narrowed(sums[0], s->up, multiplier, shift, offset);
+        y1[c] = NAME_narrowed(sums[2], s->up, multiplier, shift, offset);
         if (more != 0) {
-            y0[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
-            y1[c + 1] = NAME_narrowed(s, p + 4, sums[3]);
+            const int32_t next_multiplier = p[5];
+            const int32_t next_shift = p[6];
+            const int32_t next_offset = p[7];
+            y0[c + 1] = NAME_narrowed(sums[1], s->up, next_multiplier, next_shift, next_offset);
+            y1[c + 1] = NAME_narrowed(sums[3], s->up, next_multiplier, next_shift, next_offset);
         }
         p += 8;
         w += 8 * quads;
     }
+    NAME_bounded(s, y0);
+    NAME_bounded(s, y1);
 }`;
 
 const depthwise = `#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
-/* Adds the products of four channels, from place c on, to sums: two taps at a time. */
-__attribute__((naked, noinline)) static void NAME_taps4(
-    const int8_t *const *taps __attribute__((unused)), const int16_t *w __attribute__((unused)),
-    int32_t pairs __attribute__((unused)), int32_t *sums __attribute__((unused)), int32_t c __attribute__((unused)))
+/* Fours of channels, two taps at a time: sums, scaling and saturation in one piece. */
+typedef struct {
+    const int8_t *const *taps;
+    const int16_t *w;
+    int32_t pairs;
+    const int32_t *parameters;
+    int8_t *y;
+    int32_t up;
+    int32_t channel;
+    int32_t fours;
+} NAME_taps_job;
+#define NAME_TAPS4                                                                                  \\
+    "ldmia r0!, {r3, r4}\\n\\tldr r3, [r3, lr]\\n\\tldr r4, [r4, lr]\\n\\tldmia r1!, {r6, r7}\\n\\t"            \\
+    "pkhbt r5, r3, r4, lsl #16\\n\\tpkhtb r4, r4, r3, asr #16\\n\\t"                                     \\
+    "sxtb16 r3, r5\\n\\tsmlad r8, r3, r6, r8\\n\\tsxtb16 r5, r5, ror #8\\n\\tsmlad r9, r5, r7, r9\\n\\t"      \\
+    "ldmia r1!, {r6, r7}\\n\\t"                                                                        \\
+    "sxtb16 r3, r4\\n\\tsmlad r10, r3, r6, r10\\n\\tsxtb16 r4, r4, ror #8\\n\\tsmlad r11, r4, r7, r11\\n\\t"
+#define NAME_TAP_CODE(sum)                                                                          \\
+    "adds r0, r0, #4\\n\\tldmia r0!, {r4, r5, r6}\\n\\t"                                                \\
+    "lsl " sum ", " sum ", r1\\n\\tasr r7, " sum ", #31\\n\\tadd r2, r6, r7\\n\\t"                         \\
+    "smlal r7, r2, " sum ", r4\\n\\tasr r2, r2, r5\\n\\tssat " sum ", #8, r2\\n\\t"
+__attribute__((naked, noinline)) static void NAME_taps4(NAME_taps_job *job __attribute__((unused)))
 {
     __asm__(".syntax unified\\n\\t"
-            "push {r3-r11, lr}\\n\\t"
-            "ldr lr, [sp, #40]\\n\\t"
-            "ldm r3, {r8-r11}\\n\\t"
-            "1: ldmia r0!, {r3, r4}\\n\\t"
-            "ldr r3, [r3, lr]\\n\\t"
-            "ldr r4, [r4, lr]\\n\\t"
-            "ldmia r1!, {r6, r7}\\n\\t"
-            "pkhbt r5, r3, r4, lsl #16\\n\\t"
-            "pkhtb r4, r4, r3, asr #16\\n\\t"
-            "sxtb16 r3, r5\\n\\t"
-            "smlad r8, r3, r6, r8\\n\\t"
-            "sxtb16 r5, r5, ror #8\\n\\t"
-            "smlad r9, r5, r7, r9\\n\\t"
-            "ldmia r1!, {r6, r7}\\n\\t"
-            "sxtb16 r3, r4\\n\\t"
-            "smlad r10, r3, r6, r10\\n\\t"
-            "sxtb16 r4, r4, ror #8\\n\\t"
-            "smlad r11, r4, r7, r11\\n\\t"
+            "push {r0, r4-r11, lr}\\n\\t"
+            "1: ldr r3, [sp]\\n\\t"
+            "ldm r3, {r0, r1, r2, r12}\\n\\t"
+            "ldr lr, [r3, #24]\\n\\t"
+            "ldr r8, [r12]\\n\\t"
+            "ldr r9, [r12, #16]\\n\\t"
+            "ldr r10, [r12, #32]\\n\\t"
+            "ldr r11, [r12, #48]\\n\\t"
+            "tst r2, #1\\n\\t"
+            "beq 2f\\n\\t" NAME_TAPS4
+            "2: lsrs r2, r2, #1\\n\\t"
+            "beq 4f\\n\\t"
+            "3:\\n\\t" NAME_TAPS4 NAME_TAPS4
             "subs r2, r2, #1\\n\\t"
+            "bne 3b\\n\\t"
+            "4: ldr r3, [sp]\\n\\t"
+            "str r1, [r3, #4]\\n\\t"
+            "add lr, lr, #4\\n\\t"
+            "str lr, [r3, #24]\\n\\t"
+            "mov r0, r12\\n\\t"
+            "ldr r1, [r3, #20]\\n\\t" NAME_TAP_CODE("r8") NAME_TAP_CODE("r9") NAME_TAP_CODE("r10") NAME_TAP_CODE("r11")
+            "str r0, [r3, #12]\\n\\t"
+            "ldr r4, [r3, #16]\\n\\t"
+            "strb r8, [r4], #1\\n\\t"
+            "strb r9, [r4], #1\\n\\t"
+            "strb r10, [r4], #1\\n\\t"
+            "strb r11, [r4], #1\\n\\t"
+            "str r4, [r3, #16]\\n\\t"
+            "ldr r2, [r3, #28]\\n\\t"
+            "subs r2, r2, #1\\n\\t"
+            "str r2, [r3, #28]\\n\\t"
             "bne 1b\\n\\t"
-            "ldr r3, [sp]\\n\\t"
-            "stm r3, {r8-r11}\\n\\t"
-            "pop {r3-r11, pc}\\n\\t");
+            "pop {r0, r4-r11, pc}\\n\\t");
 }
 #endif
 
@@ -316,17 +433,12 @@ static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16
     const int32_t *p = s->parameters;
     int32_t c = 0;
 #if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
-    for (; c + 4 <= s->channels; c += 4) {
-        int32_t sums[4] = {p[0], p[4], p[8], p[12]};
-        NAME_taps4(taps, w, pairs, sums, c);
-        y[c] = NAME_narrowed(s, p, sums[0]);
-        y[c + 1] = NAME_narrowed(s, p + 4, sums[1]);
-        y[c + 2] = NAME_narrowed(s, p + 8, sums[2]);
-        y[c + 3] = NAME_narrowed(s, p + 12, sums[3]);
-        w += 8 * pairs;
-        p += 16;
+    if (s->channels >= 4) {
+        NAME_taps_job job = {taps, w, pairs, p, y, s->up, 0, s->channels / 4};
+        NAME_taps4(&job);
+        c = s->channels & ~3;
+        p += 4 * c;
     }
-    w -= 2 * c * pairs;
 #endif
     for (; c < s->channels; c++) {
         const int16_t *own = w + 8 * (c / 4) * pairs + 2 * (c % 4);
@@ -334,79 +446,11 @@ static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16
         for (int32_t i = 0; i < pairs; i++) {
             sum += taps[2 * i][c] * own[8 * i] + taps[2 * i + 1][c] * own[8 * i + 1];
         }
-        y[c] = NAME_narrowed(s, p, sum);
+        y[c] = NAME_narrowed(sum, s->up, p[1], p[2], p[3]);
         p += 4;
     }
+    NAME_bounded(s, y);
 }`;
-
-const recurrent = `/* Sums of one row with an even number of channels. */
-static void NAME_sums(const int16_t *x, const int8_t *w, int32_t quads, int32_t channels, int32_t *sums)
-{
-    for (int32_t c = 0; c < channels; c += 2) {
-        sums[c] = 0;
-        sums[c + 1] = 0;
-        NAME_sum2(x, w, quads, sums + c);
-        w += 8 * quads;
-    }
-}
-
-/* A row of int16 in the order in which the sums take it. */
-static void NAME_arrange(const int16_t *x, int32_t count, int16_t *row)
-{
-    for (int32_t k = 0; k < count; k++) {
-        row[NAME_SLOT(k, 4)] = x[k];
-    }
-}
-
-/* Before an activation, in steps of 2^-16: both sums scaled, and the bias. parameters: multipliers of both sums, bias. */
-static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t up, int32_t shift)
-{
-    const int64_t sum = (int64_t)(input * (1 << up)) * parameters[0] + (int64_t)hidden * parameters[1];
-    return (((int32_t)(sum >> 32) + (1 << (shift - 1))) >> shift) + parameters[2];
-}
-
-/* 1 / (1 + exp(-x)) - 1/2 for x = step / 32, in steps of 2^-17. */
-static const uint16_t NAME_logistic[386] = {
-LOGISTIC
-};
-
-/* The table at x >= 0, x in steps of 2^-16, by linear interpolation. */
-static inline int32_t NAME_logistic_at(int32_t x)
-{
-    const int32_t place = (x < 786432) ? x : 786432;
-    const int32_t low = NAME_logistic[place >> 11];
-    return low + (((NAME_logistic[(place >> 11) + 1] - low) * (place & 2047) + 1024) >> 11);
-}
-
-/* From steps of 2^-16 to steps of 2^-15. */
-static inline int32_t NAME_sigmoid_q15(int32_t x)
-{
-    const int32_t part = (NAME_logistic_at((x < 0) ? -x : x) + 2) >> 2;
-    return (x < 0) ? (16384 - part) : ((part < 16384) ? (16384 + part) : 32767);
-}
-
-static inline int32_t NAME_tanh_q15(int32_t x)
-{
-    const int32_t most = (x < 0) ? -x : x;
-    const int32_t part = (NAME_logistic_at((most < 393216) ? (2 * most) : 786432) + 1) >> 1;
-    const int32_t size = (part < 32767) ? part : 32767;
-    return (x < 0) ? -size : size;
-}
-
-/* value / 2^15, rounded. */
-static inline int32_t NAME_q15(int32_t value)
-{
-    return (value + 16384) >> 15;
-}`;
-
-/** The table of the logistic function, as lines of C. Rounding to 16 bits hides what exp of different engines may differ in. */
-function logisticTable(): string {
-  const codes = Array.from({ length: 386 }, (_, i) =>
-    Math.min(65535, Math.round((1 / (1 + Math.exp(-Math.min(i, 384) / 32)) - 0.5) * 2 ** 17)),
-  );
-  const lines = Array.from({ length: Math.ceil(codes.length / 16) }, (_, i) => codes.slice(16 * i, 16 * i + 16));
-  return lines.map((line) => `    ${line.join(', ')}`).join(',\n');
-}
 
 /** In the order in which the file has them: what one calls stands before it. */
 export const integerHelpers = {
@@ -422,5 +466,5 @@ export const integerHelpers = {
   int8_products1: { text: products1 },
   int8_products2: { text: products2 },
   int8_depthwise: { text: depthwise },
-  int8_recurrent: { text: recurrent.replace('LOGISTIC', logisticTable()) },
+  int8_recurrent: { text: recurrentText },
 } as const;

@@ -1,0 +1,73 @@
+// C functions of recurrent layers: sums of a step, gates, activations by a table with interpolation.
+
+const recurrent = `/* Sums of one row with an even number of channels. */
+static void NAME_sums(const int16_t *x, const int8_t *w, int32_t quads, int32_t channels, int32_t *sums)
+{
+    for (int32_t c = 0; c < channels; c += 2) {
+        sums[c] = 0;
+        sums[c + 1] = 0;
+        NAME_sum2(x, w, quads, sums + c);
+        w += 8 * quads;
+    }
+}
+
+/* A row of int16 in the order in which the sums take it. */
+static void NAME_arrange(const int16_t *x, int32_t count, int16_t *row)
+{
+    for (int32_t k = 0; k < count; k++) {
+        row[NAME_SLOT(k, 4)] = x[k];
+    }
+}
+
+/* Before an activation, in steps of 2^-16: both sums scaled, and the bias. parameters: multipliers of both sums, bias. */
+static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t up, int32_t shift)
+{
+    const int64_t sum = (int64_t)(input * (1 << up)) * parameters[0] + (int64_t)hidden * parameters[1];
+    return (((int32_t)(sum >> 32) + (1 << (shift - 1))) >> shift) + parameters[2];
+}
+
+/* 1 / (1 + exp(-x)) - 1/2 for x = step / 32, in steps of 2^-17. */
+static const uint16_t NAME_logistic[386] = {
+LOGISTIC
+};
+
+/* The table at x >= 0, x in steps of 2^-16, by linear interpolation. */
+static inline int32_t NAME_logistic_at(int32_t x)
+{
+    const int32_t place = (x < 786432) ? x : 786432;
+    const int32_t low = NAME_logistic[place >> 11];
+    return low + (((NAME_logistic[(place >> 11) + 1] - low) * (place & 2047) + 1024) >> 11);
+}
+
+/* From steps of 2^-16 to steps of 2^-15. */
+static inline int32_t NAME_sigmoid_q15(int32_t x)
+{
+    const int32_t part = (NAME_logistic_at((x < 0) ? -x : x) + 2) >> 2;
+    return (x < 0) ? (16384 - part) : ((part < 16384) ? (16384 + part) : 32767);
+}
+
+static inline int32_t NAME_tanh_q15(int32_t x)
+{
+    const int32_t most = (x < 0) ? -x : x;
+    const int32_t part = (NAME_logistic_at((most < 393216) ? (2 * most) : 786432) + 1) >> 1;
+    const int32_t size = (part < 32767) ? part : 32767;
+    return (x < 0) ? -size : size;
+}
+
+/* value / 2^15, rounded. */
+static inline int32_t NAME_q15(int32_t value)
+{
+    return (value + 16384) >> 15;
+}`;
+
+/** The table of the logistic function, as lines of C. Rounding to 16 bits hides what exp of different engines may differ in. */
+function logisticTable(): string {
+  const codes = Array.from({ length: 386 }, (_, i) =>
+    Math.min(65535, Math.round((1 / (1 + Math.exp(-Math.min(i, 384) / 32)) - 0.5) * 2 ** 17)),
+  );
+  const lines = Array.from({ length: Math.ceil(codes.length / 16) }, (_, i) => codes.slice(16 * i, 16 * i + 16));
+  return lines.map((line) => `    ${line.join(', ')}`).join(',\n');
+}
+
+/** For the table of helpers. */
+export const recurrentText = recurrent.replace('LOGISTIC', logisticTable());
