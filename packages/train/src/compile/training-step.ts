@@ -1,6 +1,6 @@
 // The training step as one graph: forward, gradients and optimiser, many steps a run. All state goes round inside a Scan and never leaves the
 // runtime between steps; the number of steps is a symbolic dimension, so one session serves every length.
-import { GraphBuilder, modelOf, type Model, type Value } from '@sanderling/onnx';
+import { GraphBuilder, modelOf, pruneDead, type Model, type Value } from '@sanderling/onnx';
 import { Algebra } from '../algebra.ts';
 import type { Network } from '../network.ts';
 import { scan } from '../scan.ts';
@@ -60,7 +60,9 @@ export function compileTrainingStep(plan: TrainingPlan, { block = 0 }: CompileOp
   builder.output('loss', run.out[0] as Value);
   state.forEach(({ name }, i) => builder.output(nextName(name), run.carry[i] as Value));
   const uniformSize = source === undefined ? 0 : Math.max(1, pool.size);
-  return { model: modelOf(builder.build()), state, data: plan.reader.inputs, batch: plan.batch, uniformSize };
+  // what rules wrote in case someone asks, and nobody did, would run all the same
+  const model = pruneDead(modelOf(builder.build()));
+  return { model, state, data: plan.reader.inputs, batch: plan.batch, uniformSize };
 }
 
 const usesDropout = ({ graph }: Network): boolean => graph.nodes.some((node) => node.opType === 'Dropout');
