@@ -31,7 +31,9 @@ import { readModel, type Model } from '@sanderling/onnx';
 import { parsePreprocessing } from '@sanderling/series';
 
 const length = 20_000;
-const seeds = [1, 2, 3];
+/** Streams: three whose level changes, one that is steady, one of constant stretches; now and then what is no sample. */
+const kinds = ['moving', 'moving', 'moving', 'steady', 'constant'] as const;
+type Kind = (typeof kinds)[number];
 const dimensions = 4;
 
 /** A detector in both languages, and samples for it. */
@@ -41,20 +43,29 @@ interface Subject {
   readonly create: () => Pick<VectorDetector, 'driftDetected' | 'warningDetected' | 'evidence'> & {
     update(sample: never): void;
   };
-  readonly stream: (seed: number) => readonly (number | Float64Array)[];
+  readonly stream: (seed: number, kind: Kind) => readonly Sample[];
 }
 
-/** Levels that change about every 400 samples; now and then what is no sample. */
-function levels(random: Random, sample: (level: number) => number | Float64Array): readonly (number | Float64Array)[] {
+type Sample = number | Float64Array;
+
+/** Levels that change about every 400 samples, unless the stream is steady. */
+function levels(random: Random, kind: Kind, draw: (level: number) => Sample): readonly Sample[] {
   let level = 0.2;
+  let stretch = draw(level);
   return Array.from({ length }, () => {
-    if (random.next() < 1 / 400) level = random.next();
-    return sample(level);
+    const changes = kind !== 'steady' && random.next() < 1 / 400;
+    if (changes) level = random.next();
+    if (changes) stretch = draw(level);
+    if (random.next() < 0.001)
+      return typeof stretch === 'number' ? random.pick(outside) : stretch.map(() => random.pick(outside));
+    return kind === 'constant' ? stretch : draw(level);
   });
 }
 
+const outside = [Number.NaN, Infinity, -Infinity];
+
 const draws = {
-  real: (random: Random, level: number) => (random.next() < 0.001 ? Number.NaN : 4 * level + random.normal()),
+  real: (random: Random, level: number) => 4 * level + random.normal(),
   unit: (random: Random, level: number) => Math.min(1, Math.max(0, level + 0.1 * random.normal())),
   binary: (random: Random, level: number) => Number(random.next() < level),
 } as const;
@@ -64,9 +75,9 @@ const scalars = detectorNames.map(
     name,
     generated: generateDetectorC({ detector: name, name: 'subject' }),
     create: () => createDetector(name),
-    stream(seed) {
+    stream(seed, kind) {
       const random = createRandom(seed, name);
-      return levels(random, (level) => draws[detectors[name].input](random, level));
+      return levels(random, kind, (level) => draws[detectors[name].input](random, level));
     },
   }),
 );
@@ -84,9 +95,9 @@ const vectors = (['lsdd', 'mmd', 'spll'] as const).map((name): Subject => {
       detector.setReference(rowsFrom(reference));
       return detector;
     },
-    stream(seed) {
+    stream(seed, kind) {
       const drawn = createRandom(seed, name);
-      return levels(drawn, (level) => vector(drawn, level));
+      return levels(drawn, kind, (level) => vector(drawn, level));
     },
   };
 });
@@ -143,8 +154,8 @@ async function run(board: BoardName, { generated, create, stream }: Subject, bar
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   const all = { total: 0, most: 0, different: 0, alarms: 0, apart: 0, closest: Infinity };
   try {
-    for (const seed of seeds) {
-      const samples = stream(seed);
+    for (const [seed, kind] of kinds.entries()) {
+      const samples = stream(seed, kind);
       await writeFile(
         join(folder, 'stream.bin'),
         Buffer.from(Float64Array.from(samples.flatMap((x) => (typeof x === 'number' ? [x] : [...x]))).buffer),
@@ -157,13 +168,13 @@ async function run(board: BoardName, { generated, create, stream }: Subject, bar
     await rm(folder, { recursive: true, force: true });
   }
   const { total, ...rest } = all;
-  return { flash: flashOf(firmware) - bare, mean: total / (length * seeds.length), ...rest };
+  return { flash: flashOf(firmware) - bare, mean: total / (length * kinds.length), ...rest };
 }
 
 /** Adds what a board said to `all`. */
 function judge(
   written: Buffer,
-  samples: readonly (number | Float64Array)[],
+  samples: readonly Sample[],
   detector: ReturnType<Subject['create']>,
   all: { total: number; most: number; different: number; alarms: number; apart: number; closest: number },
 ): void {
@@ -309,7 +320,7 @@ for (const int8 of [false, true]) {
 const text = [
   '# Drift detectors in C',
   '',
-  `Default options; ${seeds.length} streams of ${length} samples each on the emulated Cortex-M7 (double precision in hardware) and Cortex-M4 (in software), \`-O2\`. Instructions are counted exactly (\`-icount shift=10\`): the same on every machine and in every run; they are not cycles.`,
+  `Default options; ${kinds.length} streams of ${length} samples each (${kinds.join(', ')}; one sample in a thousand is NaN or infinite) on the emulated Cortex-M7 (double precision in hardware) and Cortex-M4 (in software), \`-O2\`. Instructions are counted exactly (\`-icount shift=10\`): the same on every machine and in every run; they are not cycles.`,
   'Flash is what the firmware grows by: code, constants, and what it needs of libm and of the compiler’s library and did not have. Different: samples on which a flag (drift, warning, refused) is not that of packages/drift, over both boards.',
   '`libm`: functions whose last bit differs between C libraries and V8. Apart: largest relative difference of the evidence that follows; closest: least distance of any evidence from its threshold of 1, which is how far apart the evidence would have to be to change a decision.',
   '`node bench/src/micro/detectors.ts`',
