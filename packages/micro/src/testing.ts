@@ -52,6 +52,7 @@ export function worstDifference(got: Elements, wanted: Elements): number {
 
 export { randomFloats, randomModel } from './random-models.ts';
 export { damagedModel, damagedQuantisedModel } from './damage.ts';
+export { inputsFor as networkInputs, networks, quantisedNetwork } from './quantised/networks.ts';
 export { distance, plainReference, randomQuantisedModel, type Distance } from './quantised/random-models.ts';
 export { boardImage, type BoardModel } from './device/board-image.ts';
 export { faultTrial, type FaultTrial } from './device/fault-trial.ts';

@@ -89,7 +89,7 @@ describe.skipIf(!compiler)('networks', () => {
 
 describe.skipIf(!compiler)('recurrent layers', () => {
   test('a carried state is int16 and goes on where it was', async () => {
-    const { quantised, calls } = made.find(({ name }) => name === 'GRU')!;
+    const { quantised, calls } = made.find(({ name }) => name === 'GRU and dense layer')!;
     const whole = await generateC(quantised, { name: 'whole', carry: true });
     expect(whole.report.stateBytes).toBe(12 * 2);
     await using host = await compileForHost(whole);

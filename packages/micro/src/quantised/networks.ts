@@ -104,7 +104,8 @@ function signal(): Model {
   return n.b.model();
 }
 
-function recurrent(kind: 'GRU' | 'LSTM'): () => Model {
+/** A recurrent layer over 24 steps; `head`: a dense layer behind its last state. */
+function recurrent(kind: 'GRU' | 'LSTM', head: boolean): () => Model {
   return () => {
     const n = new Network(kind, 6);
     const [input, hidden, gates] = [3, 12, kind === 'GRU' ? 3 : 4];
@@ -118,7 +119,8 @@ function recurrent(kind: 'GRU' | 'LSTM'): () => Model {
     ];
     const attributes = { hidden_size: hidden, ...(kind === 'GRU' ? { linear_before_reset: 1 } : {}) };
     const [, last] = n.b.ops(kind, inputs, attributes, 2);
-    n.b.output('y', n.dense(n.b.op('Squeeze', [last!, n.b.int64([0])]), hidden, 4));
+    const state = n.b.op('Squeeze', [last!, n.b.int64([0])]);
+    n.b.output('y', head ? n.dense(state, hidden, 4) : state);
     return n.b.model();
   };
 }
@@ -130,8 +132,10 @@ export const networks = {
   'residual network': residual,
   autoencoder,
   'one-dimensional network': signal,
-  GRU: recurrent('GRU'),
-  LSTM: recurrent('LSTM'),
+  'GRU and dense layer': recurrent('GRU', true),
+  'LSTM and dense layer': recurrent('LSTM', true),
+  'GRU alone': recurrent('GRU', false),
+  'LSTM alone': recurrent('LSTM', false),
 } as const satisfies Record<string, () => Model>;
 
 /** Smooth random inputs. */
