@@ -194,14 +194,21 @@ void device_start(void)
     link_start();
 }
 
+/* Readings taken from the sensor in one turn at most: the link must not wait long. */
+#define SENSED_A_TURN 16u
+
 static void sense(void)
 {
-    float value;
-    const int64_t now = device_now();
-    if (now > 0 && port_sensor(now, &value)) {
-        /* A clock that was set back must not make two readings of one time. */
+    for (uint32_t i = 0u; i < SENSED_A_TURN; i += 1u) {
+        float value;
+        const int64_t now = device_now();
+        int64_t time_ms = now;
+        if (now <= 0 || !port_sensor(&time_ms, &value)) {
+            return;
+        }
+        /* A clock that was set back must not make two readings of one time; a sensor that repeats itself has a time of its own. */
         const int64_t newest = outbox_newest_ms();
-        (void)device_reading(now > newest ? now : newest + 1, value);
+        (void)device_reading(time_ms != now || time_ms > newest ? time_ms : newest + 1, value);
     }
 }
 

@@ -14,8 +14,9 @@ uint32_t port_board(void);
 uint32_t port_address(const uint8_t *place);
 /* The entry table of an image that has been verified. */
 const sanderling_entry *port_entry(const uint8_t *image, const sanderling_image_header *header);
-/* A value of the device's own sensor, if it has one and a value is due. `now_ms`: milliseconds since 1970. */
-bool port_sensor(int64_t now_ms, float *value);
+/* A value of the device's own sensor, if it has one and a value is due. *time_ms: milliseconds since 1970, now; a sensor with a clock of its own puts
+   its time there. */
+bool port_sensor(int64_t *time_ms, float *value);
 /* Bytes that differ from start to start where the hardware can give them (nonces need no more: they are also counted, and hidden by the key). */
 void port_entropy(uint8_t bytes[16]);
 

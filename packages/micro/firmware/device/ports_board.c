@@ -4,9 +4,12 @@
 
 #include "board.h"
 #include "bytes.h"
+#include "model.h"
+#include "outbox.h"
 #include "ports.h"
 
-/* DEVICE_SENSOR_MS: a simulated temperature every so many milliseconds; 0: the hub feeds the readings. */
+/* DEVICE_SENSOR_MS: a simulated temperature every so many milliseconds; 0: the hub feeds the readings.
+   DEVICE_SENSOR_SERIAL: a sensor on the console (UART1) that sends lines; see below. */
 #ifndef DEVICE_SENSOR_MS
 #define DEVICE_SENSOR_MS 0u
 #endif
@@ -26,9 +29,129 @@ void port_entropy(uint8_t bytes[16])
     (void)put_u64(bytes, board_ticks());
 }
 
-#if DEVICE_SENSOR_MS > 0u
+#ifdef DEVICE_SENSOR_SERIAL
+/* A line for each reading, time and the bits of the float in hexadecimal: "R 0123456789abcdef 41a00000". What came of it is answered when the next one is
+   asked for: "@ time value taken predictions flags residual score error microseconds forecast …", every number 0x and eight digits (the time two of them).
+   The sensor sends no more than it has been answered plus what it may lose. */
+#define LINE_DIGITS 24u
+#define FIRST_BYTE_TICKS 50000u
+#define NEXT_BYTE_TICKS 2500000u
+#define MOST_SHOWN 12u
+#ifndef PAUSE
+#define PAUSE 1000u
+#endif
+
+static struct {
+    bool     asked;
+    uint32_t predictions; /* before the reading */
+    int64_t  time_ms;
+    float    value;
+} sensed;
+
+static void console_bits(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    console_text(" ");
+    console_hex(bits);
+}
+
+static void console_word(uint32_t word)
+{
+    console_text(" ");
+    console_hex(word);
+}
+
+static void answer_sensor(void)
+{
+    const bool answered = model.entry != NULL && model.predictions != sensed.predictions;
+    uint32_t median;
+    uint32_t longest;
+    model_times(&median, &longest);
+    console_text("@");
+    console_word((uint32_t)((uint64_t)sensed.time_ms >> 32));
+    console_word((uint32_t)((uint64_t)sensed.time_ms & 0xFFFFFFFFu));
+    console_bits(sensed.value);
+    console_word(outbox_newest_ms() == sensed.time_ms ? 1u : 0u);
+    console_word(model.predictions);
+    console_word(answered ? model.answer.flags : 0u);
+    console_bits(answered ? model.answer.residual : 0.0f);
+    console_bits(model.drift_score);
+    console_bits(model.rolling_error);
+    console_word(median);
+    for (uint32_t i = 0u; answered && i < model.answer.horizon && i < MOST_SHOWN; i += 1u) {
+        console_bits(model.answer.forecast[i]);
+    }
+    console_text("\n");
+}
+
+/* The next byte, or -1 when none comes in time. */
+static int console_next(uint32_t ticks)
+{
+    const uint64_t since = board_ticks();
+    int byte = console_read();
+    while (byte < 0 && board_ticks() - since < ticks) {
+        /* An emulator that is asked all the time does not come to bring anything. */
+        for (volatile uint32_t i = 0u; i < PAUSE; i += 1u) {
+        }
+        byte = console_read();
+    }
+    return byte;
+}
+
+static int digit_of(int byte)
+{
+    if (byte >= (int)'0' && byte <= (int)'9') {
+        return byte - (int)'0';
+    }
+    return byte >= (int)'a' && byte <= (int)'f' ? byte - (int)'a' + 10 : -1;
+}
+
+/* 24 digits behind an R; false for a line that is none. */
+static bool read_line(uint32_t words[3])
+{
+    uint32_t digits = 0u;
+    memset(words, 0, 3u * sizeof words[0]);
+    for (;;) {
+        const int byte = console_next(NEXT_BYTE_TICKS);
+        if (byte == (int)'\n' || byte < 0) {
+            return byte == (int)'\n' && digits == LINE_DIGITS;
+        }
+        const int digit = digit_of(byte);
+        if (digit >= 0 && digits < LINE_DIGITS) {
+            words[digits / 8u] = words[digits / 8u] << 4 | (uint32_t)digit;
+            digits += 1u;
+        } else if (byte != (int)' ') {
+            return false;
+        }
+    }
+}
+
+bool port_sensor(int64_t *time_ms, float *value)
+{
+    uint32_t words[3];
+    if (sensed.asked) {
+        sensed.asked = false;
+        answer_sensor();
+    }
+    int byte = console_next(link_waiting() > 0u ? 0u : FIRST_BYTE_TICKS);
+    while (byte >= 0 && byte != (int)'R') {
+        byte = console_read();
+    }
+    if (byte < 0 || !read_line(words)) {
+        return false;
+    }
+    *time_ms = (int64_t)((uint64_t)words[0] << 32 | words[1]);
+    memcpy(value, &words[2], sizeof *value);
+    sensed.asked = true;
+    sensed.predictions = model.predictions;
+    sensed.time_ms = *time_ms;
+    sensed.value = *value;
+    return true;
+}
+#elif DEVICE_SENSOR_MS > 0u
 /* A room: a day's swing, a slow draught and a little noise. */
-bool port_sensor(int64_t now_ms, float *value)
+bool port_sensor(int64_t *time_ms, float *value)
 {
     static uint64_t due;
     static uint32_t noise = 2463534242u;
@@ -40,15 +163,15 @@ bool port_sensor(int64_t now_ms, float *value)
     noise ^= noise << 13;
     noise ^= noise >> 17;
     noise ^= noise << 5;
-    const float day = (float)(now_ms % 86400000) / 86400000.0f * 6.2831853f;
-    const float minutes = (float)(now_ms % 600000) / 600000.0f * 6.2831853f;
+    const float day = (float)(*time_ms % 86400000) / 86400000.0f * 6.2831853f;
+    const float minutes = (float)(*time_ms % 600000) / 600000.0f * 6.2831853f;
     *value = 21.0f + 2.0f * sinf(day) + 0.3f * sinf(minutes) + (float)(noise >> 8) * (0.1f / 16777216.0f);
     return true;
 }
 #else
-bool port_sensor(int64_t now_ms, float *value)
+bool port_sensor(int64_t *time_ms, float *value)
 {
-    (void)now_ms;
+    (void)time_ms;
     (void)value;
     return false;
 }

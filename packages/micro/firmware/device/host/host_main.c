@@ -149,14 +149,14 @@ void port_entropy(uint8_t bytes[16])
     }
 }
 
-bool port_sensor(int64_t now_ms, float *value)
+bool port_sensor(int64_t *time_ms, float *value)
 {
     static uint64_t due;
     if (sensor_ms == 0u || board_milliseconds() < due) {
         return false;
     }
     due = board_milliseconds() + sensor_ms;
-    *value = 20.0f + (float)(now_ms / 1000 % 10);
+    *value = 20.0f + (float)(*time_ms / 1000 % 10);
     return true;
 }
 

@@ -50,9 +50,9 @@ size_t link_write(const uint8_t *bytes, size_t count)
     return count;
 }
 
-bool port_sensor(int64_t now_ms, float *value)
+bool port_sensor(int64_t *time_ms, float *value)
 {
-    (void)now_ms;
+    (void)time_ms;
     (void)value;
     return false;
 }
