@@ -343,7 +343,7 @@ describe.skipIf(!tools)('no emulator is left behind', () => {
     await using built = await firmware(stuck);
     const script = `
       import { runFirmware } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
-      const board = await runFirmware({ board: 'm7', path: ${JSON.stringify(built.path)} });
+      const board = await runFirmware({ board: 'm7', path: ${JSON.stringify(built.path)} }, { flash: ${JSON.stringify(join(folder, 'killed.bin'))} });
       await board.line(/up/);
       console.log(board.pid);
       setInterval(() => {}, 1000);`;
