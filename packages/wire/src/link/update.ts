@@ -39,7 +39,8 @@ export async function sendImage(parts: UpdateParts, options: UpdateOptions): Pro
     } catch (thrown) {
       const error = toSanderlingError(thrown);
       const cured = passing.has(error.code) || passingStatus.has(error.details?.['status']);
-      if (!cured || options.signal?.aborted) throw error;
+      if (options.signal?.aborted) throw new SanderlingError('CANCELLED', 'the update was cancelled', { cause: error });
+      if (!cured) throw error;
       failures = progress.best > before ? 1 : failures + 1;
       if (failures >= attempts) throw error;
     }
