@@ -17,7 +17,7 @@ const curves =
 
 const costs: Readonly<Record<string, Cost>> = {
   Conv: { mac: 3.1, output: 4 },
-  ConvTranspose: { mac: 13, output: 4 },
+  ConvTranspose: { mac: 3.5, output: 4 },
   Gemm: { mac: 3.5, output: 4 },
   MatMul: { mac: 3.5, output: 4 },
   GRU: { mac: 3.8 },

@@ -1,12 +1,21 @@
 // Convolutions with constant weights: several output channels are summed at once, where the window lies inside the input two places of each; the taps of a row
 // are written out. Only places at the edge ask which of their taps lie inside, once per place.
-import { toNumbers } from '@sanderling/onnx';
 import { block, indexText, indented, loop, type Lines } from '../emit/c-text.ts';
 import { stridesOf, type Layer } from '../ir.ts';
 import { blockSizes, interleaved } from './blocks.ts';
 import { planewise } from './convolution-planes.ts';
-import { insideOf, isWhole, join, overTaps, places, shapeOf, times, type Shape } from './convolution-shape.ts';
-import { inputOf, outputOf, productOf, type Desk } from './rule.ts';
+import {
+  insideOf,
+  isWhole,
+  join,
+  overSamples,
+  overTaps,
+  places,
+  shapeOf,
+  times,
+  type Shape,
+} from './convolution-shape.ts';
+import { inputOf, outputOf, type Desk } from './rule.ts';
 import { axisName, type Window } from './window.ts';
 
 /** Taps of the last axis up to this many are written out one by one. */
@@ -19,17 +28,9 @@ export function hasBlocks(layer: Layer): boolean {
 
 /** y[n, m, p] = b[m] + Σ over c in the group and taps t of w[m, c, t] · x[n, c, p·stride − pad + t·dilation]. */
 export function writeBlocks(desk: Desk): Lines {
-  const { layer } = desk;
   const shape = shapeOf(desk);
   const body = shape.channels === 1 && shape.groups > 1 ? planewise(shape) : blockwise(shape);
-  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
-  const samples = x.dims[0]!;
-  if (samples === 1) return body;
-  return loop('n', samples, [
-    `const ${shape.type} *const sample = ${desk.input(0)} + n * ${productOf(x.dims) / samples};`,
-    `${shape.type} *const result = ${desk.output()} + n * ${productOf(out.dims) / samples};`,
-    ...body,
-  ]);
+  return overSamples(desk, shape.type, body);
 }
 
 /** Input place of a tap along all axes but the last, times their strides, as terms. */
@@ -45,16 +46,14 @@ function rowTerms(window: Window): { input: string; kernel: string } {
 }
 
 /** Blocks of output channels. */
-function blockwise(shape: Shape): Lines {
+export function blockwise(shape: Shape): Lines {
   const { desk, groups, channels, maps, taps, type, plane, outPlane } = shape;
   const { size, full, rest } = blockSizes(maps);
-  const weights = inputOf(desk.layer, 1);
-  const elements = toNumbers(weights.data!);
   const depth = channels * taps;
   const packed = Array.from({ length: groups }, (_, g) =>
-    interleaved({ rows: maps, depth, at: (row, k) => elements[(g * maps + row) * depth + k]! }, size),
+    interleaved({ rows: maps, depth, at: (row, k) => shape.weightAt(g, row, k) }, size),
   ).flatMap((part) => [...part]);
-  const name = desk.constant('blocks', weights.dtype, packed);
+  const name = desk.constant(shape.stem, outputOf(desk.layer).dtype, packed);
   const first = groups === 1 ? '' : `g * ${maps}`;
   const one = (map: string, width: number): Lines => [
     `const ${type} *const w = ${join(name, times(join(first, map), depth))};`,
@@ -116,7 +115,7 @@ const range = (count: number): readonly number[] => Array.from({ length: count }
 
 /** The sums of `count` neighbouring places of a block, and where they go; `all`: all taps of the last axis lie inside. */
 function sums(shape: Shape, { map, width, outPlane }: Block, { count, all }: { count: number; all: boolean }): Lines {
-  const { window, type, channels, taps, plane, y } = shape;
+  const { window, type, channels, taps, plane, y, into } = shape;
   const rank = window.output.length;
   const name = axisName(rank - 1, rank);
   const row = rowTerms(window);
@@ -131,14 +130,14 @@ function sums(shape: Shape, { map, width, outPlane }: Block, { count, all }: { c
   const overRows = window.kernel
     .slice(0, -1)
     .reduceRight<Lines>((lines, _, axis) => overTaps(window, axis, { all: false, lines }), inner);
-  const places = stridesOf(window.output).map((step, axis) => [`out_${axisName(axis, rank)}`, step] as const);
+  const places = into.steps.map((step, axis) => [`out_${axisName(axis, rank)}`, step] as const);
   return [
     ...pairs.map(
       ({ place, one }) => `${type} ${sum(one, place)} = ${shape.bias(join(map, one === 0 ? '' : String(one)))};`,
     ),
     ...(channels === 1 ? overRows : loop('c', channels, overRows)),
-    `${type} *const to = ${join(y, times(map === '0' ? '' : map, outPlane), indexText(0, places))};`,
-    ...pairs.map(({ place, one }) => `to[${one * outPlane + place}] = ${sum(one, place)};`),
+    `${type} *const to = ${join(y, times(map === '0' ? '' : map, outPlane), indexText(into.offset, places))};`,
+    ...pairs.map(({ place, one }) => `to[${one * outPlane + place * into.steps.at(-1)!}] = ${sum(one, place)};`),
   ];
 }
 

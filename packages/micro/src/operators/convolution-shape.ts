@@ -1,6 +1,7 @@
 // What the writers of convolutions share: sizes, which places have all their taps inside the input, loops over the taps that are.
+import { toNumbers } from '@sanderling/onnx';
 import { block, indexText, literal, loop, type Lines } from '../emit/c-text.ts';
-import { elementTypes } from '../ir.ts';
+import { elementTypes, stridesOf } from '../ir.ts';
 import { inputOf, outputOf, productOf, type Desk } from './rule.ts';
 import { axisName, groupsOf, windowOf, type Window } from './window.ts';
 
@@ -19,6 +20,12 @@ export interface Shape {
   readonly x: string;
   readonly y: string;
   readonly bias: (map: string) => string;
+  /** Stem of the names of its constants. */
+  readonly stem: string;
+  /** Weight k (input channel · taps + tap) of an output channel of a group. */
+  readonly weightAt: (group: number, map: number, k: number) => number;
+  /** Where results go: elements from one output place to the next along each axis, and of the first. */
+  readonly into: { readonly steps: readonly number[]; readonly offset: number };
 }
 
 /** Without padding, stride and extent a convolution runs over all places as if they were one axis. */
@@ -32,26 +39,52 @@ function flattened(window: Window): Window {
   return { input: places, output: places, kernel: [1], strides: [1], dilations: [1], begins: [0], ends: [0] };
 }
 
+/** C names of a sample's input and output, and of the bias of an output channel. */
+export function namesOf(desk: Desk): Pick<Shape, 'desk' | 'type' | 'x' | 'y' | 'bias'> {
+  const { layer } = desk;
+  const [x, out] = [inputOf(layer, 0), outputOf(layer)];
+  const bias = layer.inputs[2] ? desk.input(2) : undefined;
+  return {
+    desk,
+    type: elementTypes[out.dtype].c,
+    x: x.dims[0]! > 1 ? 'sample' : desk.input(0),
+    y: x.dims[0]! > 1 ? 'result' : desk.output(),
+    bias: (map) => (bias === undefined ? literal(0, out.dtype) : `${bias}[${map}]`),
+  };
+}
+
+/** A loop over samples around code that works on `sample` and `result`, where there is more than one. */
+export function overSamples(desk: Desk, type: string, body: Lines): Lines {
+  const [x, out] = [inputOf(desk.layer, 0), outputOf(desk.layer)];
+  const samples = x.dims[0]!;
+  if (samples === 1) return body;
+  return loop('n', samples, [
+    `const ${type} *const sample = ${desk.input(0)} + n * ${productOf(x.dims) / samples};`,
+    `${type} *const result = ${desk.output()} + n * ${productOf(out.dims) / samples};`,
+    ...body,
+  ]);
+}
+
 /** The sizes and names of a Conv layer. */
 export function shapeOf(desk: Desk): Shape {
   const { layer } = desk;
   const [x, w, out] = [inputOf(layer, 0), inputOf(layer, 1), outputOf(layer)];
   const window = flattened(windowOf(layer, w.dims.slice(2)));
   const groups = groupsOf(layer);
-  const bias = layer.inputs[2] ? desk.input(2) : undefined;
+  const [channels, maps, taps] = [x.dims[1]! / groups, out.dims[1]! / groups, productOf(window.kernel)];
+  const elements = toNumbers(w.data!);
   return {
-    desk,
-    type: elementTypes[out.dtype].c,
+    ...namesOf(desk),
     window,
     groups,
-    channels: x.dims[1]! / groups,
-    maps: out.dims[1]! / groups,
+    channels,
+    maps,
     plane: productOf(window.input),
     outPlane: productOf(window.output),
-    taps: productOf(window.kernel),
-    x: x.dims[0]! > 1 ? 'sample' : desk.input(0),
-    y: x.dims[0]! > 1 ? 'result' : desk.output(),
-    bias: (map) => (bias === undefined ? literal(0, out.dtype) : `${bias}[${map}]`),
+    taps,
+    stem: 'blocks',
+    weightAt: (group, map, k) => elements[(group * maps + map) * channels * taps + k]!,
+    into: { steps: stridesOf(window.output), offset: 0 },
   };
 }
 
@@ -61,7 +94,7 @@ export function insideOf(
   axis: number,
 ): [number, number] {
   const reach = (kernel[axis]! - 1) * dilations[axis]!;
-  const first = Math.ceil(begins[axis]! / strides[axis]!);
+  const first = Math.max(0, Math.ceil(begins[axis]! / strides[axis]!));
   const end = Math.floor((input[axis]! - 1 - reach + begins[axis]!) / strides[axis]!) + 1;
   return [Math.min(first, output[axis]!), Math.max(Math.min(end, output[axis]!), Math.min(first, output[axis]!))];
 }
@@ -76,7 +109,9 @@ export const isWhole = (window: Window, axis: number): boolean => {
 export function places(window: Window, axis: number): Lines {
   const name = axisName(axis, window.output.length);
   const begin = window.begins[axis]!;
-  const top = indexText(0, [[`out_${name}`, window.strides[axis]!]]) + (begin === 0 ? '' : ` - ${begin}`);
+  const top =
+    indexText(0, [[`out_${name}`, window.strides[axis]!]]) +
+    (begin === 0 ? '' : begin < 0 ? ` + ${-begin}` : ` - ${begin}`);
   const lines = [`const int32_t top_${name} = ${top};`];
   if (isWhole(window, axis)) return lines;
   const [size, kernel, step] = [window.input[axis]!, window.kernel[axis]!, window.dilations[axis]!];

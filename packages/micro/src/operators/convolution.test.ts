@@ -43,6 +43,30 @@ function randomConvolution(seed: number): Model {
   return b.model();
 }
 
+/** One transposed convolution of random rank, groups, kernel, stride, dilation, padding and output padding. */
+function randomTransposed(seed: number): Model {
+  const random = createRandom(seed, 'transposed');
+  const b = new GraphBuilder(`transposed${seed}`);
+  const space = Array.from({ length: random.pick([1, 2, 2, 3]) }, () => random.int(1, 7));
+  const group = random.pick([1, 1, 2, 3]);
+  const [channels, maps] = [group * random.int(1, 3), random.int(1, 6)];
+  const kernel = space.map(() => random.int(1, 5));
+  const strides = space.map(() => random.int(1, 3));
+  const dilations = space.map(() => random.int(1, 3));
+  const reach = kernel.map((size, i) => (size - 1) * dilations[i]! + 1);
+  const pads = [...reach, ...reach].map((size) => random.int(0, Math.floor((size - 1) / 2)));
+  const extra = strides.map((step) => random.int(0, step - 1));
+  const dims = [channels, maps, ...kernel];
+  const values = tensorOf('float32', dims, randomFloats(random, product(dims)));
+  const x = b.input('x', 'float32', [random.int(1, 2), channels, ...space]);
+  const w = random.next() < 0.1 ? b.input('w', 'float32', dims) : b.constant(values);
+  const all = maps * group;
+  const bias = random.next() < 0.7 ? [b.constant(tensorOf('float32', [all], randomFloats(random, all)))] : [];
+  const attributes = { group, kernel_shape: kernel, dilations, strides, pads, output_padding: extra };
+  b.output('y', b.op('ConvTranspose', [x, w, ...bias], attributes));
+  return b.model();
+}
+
 /** Gemm and MatMul with all their transpositions, factors and shapes of bias. */
 function randomProduct(seed: number): Model {
   const random = createRandom(seed, 'product');
@@ -77,8 +101,9 @@ async function runnable(make: (seed: number) => Model, count: number): Promise<r
 
 describe.skipIf(!compiler)('random layers', () => {
   test.each([
-    ['convolutions', randomConvolution, 60],
-    ['products', randomProduct, 40],
+    ['convolutions', randomConvolution, 40],
+    ['transposed convolutions', randomTransposed, 16],
+    ['products', randomProduct, 25],
   ] as const)(
     '%s give the answer of ONNX Runtime',
     async (_, make, count) => {

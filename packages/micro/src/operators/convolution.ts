@@ -4,6 +4,7 @@ import { indexText, literal, loop, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer } from '../ir.ts';
 import { invalid } from '../problems.ts';
 import { hasBlocks, writeBlocks } from './convolution-blocks.ts';
+import { writePhases } from './convolution-phases.ts';
 import { expectDims, expectList, inputOf, outputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 import { axisName, checkWindow, groupsOf, overPlaces, overTaps, placeIndex, windowOf } from './window.ts';
 
@@ -74,7 +75,7 @@ export function transposedBegins(layer: Layer, kernel: readonly number[]): reado
   });
 }
 
-/** Every input element is spread over the outputs that its taps reach; y starts as the bias. */
+/** In phases where that fits; else every input element is spread over the outputs that its taps reach, and y starts as the bias. */
 function writeConvTranspose(desk: Desk): Lines {
   const { layer } = desk;
   const [x, w, out] = [inputOf(layer, 0), inputOf(layer, 1), outputOf(layer)];
@@ -82,6 +83,8 @@ function writeConvTranspose(desk: Desk): Lines {
   const strides = intsAttribute(layer.node, 'strides') ?? kernel.map(() => 1);
   const dilations = intsAttribute(layer.node, 'dilations') ?? kernel.map(() => 1);
   const begins = transposedBegins(layer, kernel);
+  const inPhases = writePhases(desk, begins);
+  if (inPhases) return inPhases;
   const groups = groupsOf(layer);
   const [channels, maps] = [x.dims[1]!, out.dims[1]!];
   const [perGroup, mapsPerGroup] = [channels / groups, maps / groups];
