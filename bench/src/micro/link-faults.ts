@@ -156,15 +156,15 @@ async function boardRun(board: BoardName): Promise<void> {
   let [broken, halfway, fed] = [0, 0, 2];
   for (let kill = 0; kill < kills; kill++) {
     const stop = new AbortController();
-    // Some 80 ms are the update itself; later ones hit the start of the next try.
-    const timer = setTimeout(
-      () => {
-        void device.kill();
-        stop.abort();
-      },
-      random.int(5, 90),
-    );
-    const killed = hub.persist((session) => session.update(() => second, { signal: stop.signal }));
+    const cut = (): void => {
+      void device.kill();
+      stop.abort();
+    };
+    // By time, which also hits the hello before the update and what follows it; or where the update stands.
+    const timer = setTimeout(cut, kill % 2 === 0 ? random.int(5, 90) : 5000);
+    const at = kill % 2 === 0 ? Number.POSITIVE_INFINITY : random.int(0, 59_000);
+    const onProgress = (done: number): void => void (done > at && cut());
+    const killed = hub.persist((session) => session.update(() => second, { signal: stop.signal, onProgress }));
     await killed.catch(() => undefined);
     clearTimeout(timer);
     await device.kill();

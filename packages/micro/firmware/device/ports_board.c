@@ -34,12 +34,7 @@ void port_entropy(uint8_t bytes[16])
    asked for: "@ time value taken predictions flags residual score error microseconds forecast …", every number 0x and eight digits (the time two of them).
    The sensor sends no more than it has been answered plus what it may lose. */
 #define LINE_DIGITS 24u
-#define FIRST_BYTE_TICKS 50000u
-#define NEXT_BYTE_TICKS 2500000u
 #define MOST_SHOWN 12u
-#ifndef PAUSE
-#define PAUSE 1000u
-#endif
 
 static struct {
     bool     asked;
@@ -47,6 +42,12 @@ static struct {
     int64_t  time_ms;
     float    value;
 } sensed;
+
+static struct {
+    bool     begun;
+    uint32_t digits;
+    uint32_t words[3];
+} line;
 
 static void console_bits(float number)
 {
@@ -85,20 +86,6 @@ static void answer_sensor(void)
     console_text("\n");
 }
 
-/* The next byte, or -1 when none comes in time. */
-static int console_next(uint32_t ticks)
-{
-    const uint64_t since = board_ticks();
-    int byte = console_read();
-    while (byte < 0 && board_ticks() - since < ticks) {
-        /* An emulator that is asked all the time does not come to bring anything. */
-        for (volatile uint32_t i = 0u; i < PAUSE; i += 1u) {
-        }
-        byte = console_read();
-    }
-    return byte;
-}
-
 static int digit_of(int byte)
 {
     if (byte >= (int)'0' && byte <= (int)'9') {
@@ -107,47 +94,49 @@ static int digit_of(int byte)
     return byte >= (int)'a' && byte <= (int)'f' ? byte - (int)'a' + 10 : -1;
 }
 
-/* 24 digits behind an R; false for a line that is none. */
-static bool read_line(uint32_t words[3])
+/* Takes one byte more. True when it ends a line of an R and 24 digits; anything else begins anew. */
+static bool take_byte(int byte)
 {
-    uint32_t digits = 0u;
-    memset(words, 0, 3u * sizeof words[0]);
-    for (;;) {
-        const int byte = console_next(NEXT_BYTE_TICKS);
-        if (byte == (int)'\n' || byte < 0) {
-            return byte == (int)'\n' && digits == LINE_DIGITS;
-        }
-        const int digit = digit_of(byte);
-        if (digit >= 0 && digits < LINE_DIGITS) {
-            words[digits / 8u] = words[digits / 8u] << 4 | (uint32_t)digit;
-            digits += 1u;
-        } else if (byte != (int)' ') {
-            return false;
-        }
+    const int digit = digit_of(byte);
+    if (byte == (int)'R') {
+        memset(&line, 0, sizeof line);
+        line.begun = true;
+    } else if (byte == (int)'\n') {
+        const bool whole = line.begun && line.digits == LINE_DIGITS;
+        line.begun = false;
+        return whole;
+    } else if (digit >= 0 && line.begun && line.digits < LINE_DIGITS) {
+        line.words[line.digits / 8u] = line.words[line.digits / 8u] << 4 | (uint32_t)digit;
+        line.digits += 1u;
+    } else if (byte != (int)' ') {
+        line.begun = false;
     }
+    return false;
 }
 
 bool port_sensor(int64_t *time_ms, float *value)
 {
-    uint32_t words[3];
+    static bool listens;
+    if (!listens) {
+        listens = true;
+        console_listen();
+    }
     if (sensed.asked) {
         sensed.asked = false;
         answer_sensor();
     }
-    int byte = console_next(link_waiting() > 0u ? 0u : FIRST_BYTE_TICKS);
-    while (byte >= 0 && byte != (int)'R') {
-        byte = console_read();
+    for (int byte = console_read(); byte >= 0; byte = console_read()) {
+        if (take_byte(byte)) {
+            *time_ms = (int64_t)((uint64_t)line.words[0] << 32 | line.words[1]);
+            memcpy(value, &line.words[2], sizeof *value);
+            sensed.asked = true;
+            sensed.predictions = model.predictions;
+            sensed.time_ms = *time_ms;
+            sensed.value = *value;
+            return true;
+        }
     }
-    if (byte < 0 || !read_line(words)) {
-        return false;
-    }
-    *time_ms = (int64_t)((uint64_t)words[0] << 32 | words[1]);
-    memcpy(value, &words[2], sizeof *value);
-    sensed.asked = true;
-    sensed.predictions = model.predictions;
-    sensed.time_ms = *time_ms;
-    sensed.value = *value;
-    return true;
+    return false;
 }
 #elif DEVICE_SENSOR_MS > 0u
 /* A room: a day's swing, a slow draught and a little noise. */
