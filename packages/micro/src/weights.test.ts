@@ -9,7 +9,8 @@ import { describe, expect, test } from 'vitest';
 import { compileForHost, generateC, hasCompiler, strictFlags, type GenerateOptions } from './index.ts';
 import { randomFloats, randomInputs, randomModel, referenceOutputs, worstDifference } from './testing.ts';
 
-const compiler = await hasCompiler();
+const [cc, cxx] = ['gcc', 'g++'] as const;
+const compiler = (await hasCompiler(cc)) && (await hasCompiler(cxx));
 if (!compiler) console.warn('packages/micro: no gcc on PATH, so no weights are loaded by generated code here');
 
 const blob = { weights: 'blob' } as const;
@@ -154,8 +155,8 @@ int main() {
   if (net_weights_check(blob, NET_WEIGHTS_BYTES) != NET_WEIGHTS_FIT) { return 1; }
   return net_weights_check(moved + 4, NET_WEIGHTS_BYTES) == NET_WEIGHTS_NOT_ALIGNED ? 0 : 2; }`;
       writeFileSync(join(folder, 'main.cc'), main);
-      execFileSync('gcc', [...strictFlags, '-c', 'net.c'], { cwd: folder });
-      execFileSync('g++', ['-Wall', '-Wextra', '-Werror', 'main.cc', 'net.o', '-o', 'main', '-lm'], { cwd: folder });
+      execFileSync(cc, [...strictFlags, '-c', 'net.c'], { cwd: folder });
+      execFileSync(cxx, ['-Wall', '-Wextra', '-Werror', 'main.cc', 'net.o', '-o', 'main', '-lm'], { cwd: folder });
       expect(execFileSync(join(folder, 'main')).length).toBe(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });
