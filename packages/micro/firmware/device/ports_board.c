@@ -31,10 +31,10 @@ void port_entropy(uint8_t bytes[16])
 
 #ifdef DEVICE_SENSOR_SERIAL
 /* A line for each reading, time and the bits of the float in hexadecimal: "R 0123456789abcdef 41a00000". What came of it is answered when the next one is
-   asked for: "@ time value taken predictions flags residual score error microseconds forecast …", every number 0x and eight digits (the time two of them).
-   The sensor sends no more than it has been answered plus what it may lose. */
+   asked for: "@ time value taken predictions flags residual score error forecast …", every number eight digits (the time sixteen). */
 #define LINE_DIGITS 24u
-#define MOST_SHOWN 12u
+#define FIXED_WORDS 9u
+#define MOST_SHOWN 6u
 
 static struct {
     bool     asked;
@@ -49,41 +49,39 @@ static struct {
     uint32_t words[3];
 } line;
 
-static void console_bits(float number)
+static char *put_word(char *at, uint32_t word)
+{
+    *at = ' ';
+    for (uint32_t i = 0u; i < 8u; i += 1u) {
+        at[1u + i] = "0123456789abcdef"[(word >> (28u - 4u * i)) & 15u];
+    }
+    return at + 9;
+}
+
+static char *put_bits(char *at, float number)
 {
     uint32_t bits;
     memcpy(&bits, &number, sizeof bits);
-    console_text(" ");
-    console_hex(bits);
-}
-
-static void console_word(uint32_t word)
-{
-    console_text(" ");
-    console_hex(word);
+    return put_word(at, bits);
 }
 
 static void answer_sensor(void)
 {
+    char text[2u + 9u * (FIXED_WORDS + MOST_SHOWN)] = "@";
     const bool answered = model.entry != NULL && model.predictions != sensed.predictions;
-    uint32_t median;
-    uint32_t longest;
-    model_times(&median, &longest);
-    console_text("@");
-    console_word((uint32_t)((uint64_t)sensed.time_ms >> 32));
-    console_word((uint32_t)((uint64_t)sensed.time_ms & 0xFFFFFFFFu));
-    console_bits(sensed.value);
-    console_word(outbox_newest_ms() == sensed.time_ms ? 1u : 0u);
-    console_word(model.predictions);
-    console_word(answered ? model.answer.flags : 0u);
-    console_bits(answered ? model.answer.residual : 0.0f);
-    console_bits(model.drift_score);
-    console_bits(model.rolling_error);
-    console_word(median);
+    char *at = put_word(text + 1, (uint32_t)((uint64_t)sensed.time_ms >> 32));
+    at = put_word(at, (uint32_t)((uint64_t)sensed.time_ms & 0xFFFFFFFFu));
+    at = put_bits(at, sensed.value);
+    at = put_word(at, outbox_newest_ms() == sensed.time_ms ? 1u : 0u);
+    at = put_word(at, model.predictions);
+    at = put_word(at, answered ? model.answer.flags : 0u);
+    at = put_bits(at, answered ? model.answer.residual : 0.0f);
+    at = put_bits(put_bits(at, model.drift_score), model.rolling_error);
     for (uint32_t i = 0u; answered && i < model.answer.horizon && i < MOST_SHOWN; i += 1u) {
-        console_bits(model.answer.forecast[i]);
+        at = put_bits(at, model.answer.forecast[i]);
     }
-    console_text("\n");
+    *at = '\n';
+    console_write((const uint8_t *)text, (size_t)(at + 1 - text));
 }
 
 static int digit_of(int byte)

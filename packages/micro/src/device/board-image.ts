@@ -7,20 +7,19 @@ export interface BoardModel {
   readonly board: BoardName;
   readonly slotAddress: number;
   readonly sequence: number;
-  /** It executes an undefined instruction at its third reading. @default false */
-  readonly faults?: boolean;
+  /** What it does at its third reading: execute an undefined instruction, or never return. @default nothing of the kind */
+  readonly ends?: 'faults' | 'hangs';
   /** Bytes of constants that it carries along. @default 0 */
   readonly ballast?: number;
 }
 
+const third = {
+  faults: 'if (self->readings >= 3u) { __asm__ volatile("udf #0"); }',
+  hangs: 'while (self->readings >= 3u) { __asm__ volatile("nop"); }',
+} as const;
+
 /** Links it. @throws UNAVAILABLE without the tools. */
-export function boardImage({
-  board,
-  slotAddress,
-  sequence,
-  faults = false,
-  ballast = 0,
-}: BoardModel): Promise<Uint8Array> {
+export function boardImage({ board, slotAddress, sequence, ends, ballast = 0 }: BoardModel): Promise<Uint8Array> {
   const text = `#include "sanderling_entry.h"
 typedef struct { uint32_t readings; } model;
 ${ballast > 0 ? `static const uint8_t ballast[${ballast}] = {1u, 2u, 3u};` : ''}
@@ -30,7 +29,7 @@ static void reading(void *memory, int64_t time_ms, float value, sanderling_answe
 {
     model *self = (model *)memory;
     self->readings += 1u;
-    ${faults ? 'if (self->readings >= 3u) { __asm__ volatile("udf #0"); }' : ''}
+    ${ends === undefined ? '' : third[ends]}
     answer->flags = SANDERLING_FORECAST | SANDERLING_RESIDUAL;
     answer->horizon = 2u;
     answer->forecast[0] = value + ${sequence}.0f;
