@@ -18,7 +18,7 @@ import {
 import { augmented, decodePicture, normalised, planesOf, stacked, type Planes } from '@sanderling/vision';
 import { cpuSeconds, dataFolder, spreadOf, writeResult } from './data-set.ts';
 
-const [people, side, width, batch, views, epochs] = [40, 24, 64, 16, 4, 10];
+const [people, side, width, batch, views, epochs] = [40, 24, 64, 16, 4, 16];
 const seeds = (process.env['SEEDS'] ?? '1,2,3').split(',').map(Number);
 
 const networks: Readonly<Record<string, Partial<EmbeddingOptions>>> = {
@@ -96,7 +96,7 @@ async function run(options: Partial<EmbeddingOptions>, seed: number) {
     train: Int32Array.from(learn, (_, i) => i),
     shards,
     epochs,
-    learningRate: cosine(1e-3, { steps: Math.ceil(copies.length / batch) * epochs, floor: 1e-5 }),
+    learningRate: cosine(1.5e-3, { steps: Math.ceil(copies.length / batch) * epochs, floor: 1e-5 }),
     seed,
     onEpoch: ({ epoch, trainLoss }) =>
       process.stderr.write(`seed ${seed} epoch ${epoch} loss ${trainLoss.toFixed(3)}\n`),
