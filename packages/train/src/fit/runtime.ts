@@ -86,12 +86,15 @@ export class TrainingRuntime {
   static async open(options: RuntimeOptions): Promise<TrainingRuntime> {
     const { plan, data, threads = 1, executionProviders = ['cpu'] } = options;
     checkData(plan, data);
-    const evaluation = compileEvaluation(plan).model;
+    const { graph } = plan.network;
     const compiled = (block: number) => compileTrainingStep(plan, { block: options.block ?? block });
-    // Compiled before any provider is asked, so that a plan that cannot be compiled is not taken for a provider that cannot run it.
-    const standard = executionProviders.every((name) => name === 'cpu') ? undefined : compiled(0);
+    // Compiled before any provider is asked, so that a plan that cannot be compiled is not taken for a provider that cannot run it; the step
+    // before the evaluation, for it is the step that says which operator has no gradient.
+    const onlyCpu = executionProviders.every((name) => name === 'cpu');
+    const first = compiled(onlyCpu ? await blockSizeFor(graph) : 0);
+    const evaluation = compileEvaluation(plan).model;
     return await withProvider(executionProviders, async (provider) => {
-      const step = provider === 'cpu' || standard === undefined ? compiled(await blockSizeFor(plan.network.graph)) : standard;
+      const step = provider === 'cpu' && !onlyCpu ? compiled(await blockSizeFor(graph)) : first;
       const settings = { threads, providers: [provider] };
       const train = await openSession(step.model, settings);
       try {
