@@ -128,7 +128,7 @@ static void tell_answer(int64_t time_ms)
 {
     const uint32_t flags = model.answer.flags;
     const bool raised = (flags & SANDERLING_DRIFT_RAISED) != 0u;
-    const bool due = device.reported_ms == 0u || board_milliseconds() - device.reported_ms >= DEVICE_REPORT_MS;
+    const bool due = device.reported_ms == 0u || board_milliseconds() >= device.reported_ms + DEVICE_REPORT_MS;
     /* Whoever hears of the alarm wants the numbers with it. */
     if (model.forecast && (flags & SANDERLING_NOT_FINITE) == 0u && (due || raised)) {
         report(time_ms);
