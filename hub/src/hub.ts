@@ -4,6 +4,7 @@ import { adminKeyPath, openCapabilities, startCapabilities, type Capabilities } 
 import { createApp } from './doors/http/app.ts';
 import type { FailureLog } from './doors/http/error-answers.ts';
 import { listen } from './doors/http/server.ts';
+import { openLinkDoor } from './doors/tcp/link-door.ts';
 import { lockFolder } from './folder-lock.ts';
 import { parseSettings, type HubSettings, type HubSettingsInput } from './settings.ts';
 import { hubVersion } from './version.ts';
@@ -22,6 +23,8 @@ export interface Hub extends AsyncDisposable {
   /** `http://host:port` */
   readonly url: string;
   readonly port: number;
+  /** Port of the door for microcontrollers; undefined when it is closed. */
+  readonly linkPort: number | undefined;
   readonly settings: HubSettings;
   /** File with the first admin key. */
   readonly adminKeyPath: string;
@@ -50,14 +53,12 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
   const background = await startCapabilities(capabilities, settings, stopping.signal);
   undo.defer(() => background.ended);
   undo.defer(() => stopping.abort());
-  const app = createApp(capabilities, {
-    version: hubVersion,
-    settings,
-    stopping: stopping.signal,
-    tell: options.tell ?? ((message, error) => process.emitWarning(`${message}: ${describe(error)}`)),
-  });
+  const tell: FailureLog = options.tell ?? ((message, error) => process.emitWarning(`${message}: ${describe(error)}`));
+  const app = createApp(capabilities, { version: hubVersion, settings, stopping: stopping.signal, tell });
   const server = await listen(app, settings);
   undo.defer(() => server.close(graceMs));
+  const link = await openLinkDoor(capabilities, settings.link, tell);
+  undo.defer(() => link?.close());
   undo.defer(() => stopping.abort());
   const end = undo.move();
   let ended: Promise<void> | undefined;
@@ -65,6 +66,7 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
   return {
     url: server.url,
     port: server.port,
+    linkPort: link?.port,
     settings,
     adminKeyPath: adminKeyPath(settings),
     capabilities,

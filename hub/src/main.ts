@@ -12,6 +12,8 @@ const usage = `sanderling-hub ${hubVersion}: the server of Sanderling
   --data <folder>   where its data lie                 (SANDERLING_DATA, .sanderling)
   --port <number>   port to listen on, 0 for any       (SANDERLING_PORT, 7411)
   --host <address>  address to listen on               (SANDERLING_HOST, 127.0.0.1)
+  --link-port <number>  port for microcontrollers, 0 for any     (SANDERLING_LINK_PORT, none: that door is closed)
+  --link-host <address> address of that door                     (SANDERLING_LINK_HOST, 127.0.0.1)
   --config <file>   settings file, JSON or YAML        (sanderling-hub.json)
   --until-stdin-ends  stop when standard input ends, as it does when the program that started this one dies
   --help, --version
@@ -45,7 +47,7 @@ async function open(flags: ReturnType<typeof readFlags>): Promise<Hub> {
   const settings = await readSettings({
     folder: process.cwd(),
     env: process.env,
-    flags: { data, port, host },
+    flags: { data, port, host, 'link.port': flags['link-port'], 'link.host': flags['link-host'] },
     ...(config === undefined ? {} : { file: config }),
   });
   const hub = await startHub({ settings, tell });
@@ -53,6 +55,7 @@ async function open(flags: ReturnType<typeof readFlags>): Promise<Hub> {
   const line = {
     type: 'ready',
     url: hub.url,
+    ...(hub.linkPort === undefined ? {} : { linkPort: hub.linkPort }),
     adminKey: hub.adminKeyPath,
     data: settings.data,
     version: hubVersion,
@@ -107,6 +110,8 @@ function readFlags(args: readonly string[]) {
         port: { type: 'string' },
         host: { type: 'string' },
         config: { type: 'string' },
+        'link-port': { type: 'string' },
+        'link-host': { type: 'string' },
         'until-stdin-ends': { type: 'boolean' },
         help: { type: 'boolean' },
         version: { type: 'boolean' },

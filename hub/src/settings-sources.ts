@@ -37,6 +37,8 @@ const variables = {
   SANDERLING_HOST: 'host',
   SANDERLING_PORT: 'port',
   SANDERLING_DATA: 'data',
+  SANDERLING_LINK_PORT: 'link.port',
+  SANDERLING_LINK_HOST: 'link.host',
   SANDERLING_LIMITS_BODY_MB: 'limits.bodyMb',
   SANDERLING_LIMITS_UPLOAD_MB: 'limits.uploadMb',
   SANDERLING_LIMITS_WAITING_DEVICES: 'limits.waitingDevices',
@@ -46,7 +48,7 @@ const variables = {
 
 /** Settings that are numbers; text from the environment is read as such. */
 const numeric: ReadonlySet<string> = new Set(
-  Object.values(variables).filter((path) => path !== 'host' && path !== 'data'),
+  Object.values(variables).filter((path) => !['host', 'data', 'link.host'].includes(path)),
 );
 
 const baseName = 'sanderling-hub';

@@ -10,6 +10,19 @@ export const hubSettings = z.strictObject({
   port: z.int().min(0).max(65_535).default(7411),
   /** Folder of the hub's data. */
   data: z.string().min(1).default('.sanderling'),
+  /** The door for microcontrollers: a link over TCP. Off unless a port is given. */
+  link: z
+    .strictObject({
+      /** 0 takes any free port. */
+      port: z.int().min(0).max(65_535).optional(),
+      /** Address to listen on. Loopback until told otherwise. */
+      host: z.string().min(1).max(255).default('127.0.0.1'),
+      /** Most connections at the same time; more are closed at once. */
+      connections: z.int().min(1).max(65_536).default(1000),
+      /** How long a connection may last before its device has proved who it is, seconds. */
+      helloSeconds: z.number().positive().max(3600).default(30),
+    })
+    .prefault({}),
   workers: z
     .strictObject({
       /** Nice value of the processes that train and judge: 0 is as urgent as the hub itself, 19 the lowest priority. */

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError, systemClock, toSanderlingError } from '@sanderling/kit';
-import { HubClient, type ProjectSpec } from '@sanderling/wire';
+import { HubClient, type Device, type HubEvent, type ProjectSpec } from '@sanderling/wire';
+import { Board, buildBoard } from './board.ts';
+import type { BoardAnswer } from './board-lines.ts';
 import { paces, Player, type Playback } from './playback.ts';
 import { startProgram, type Program } from './processes.ts';
 import { beginning, tell, type AgentLine, type Happening, type Story } from './story.ts';
@@ -21,6 +23,8 @@ export interface LoopOptions {
   readonly once: boolean;
   /** Multiplies every pace. @default 1 */
   readonly speed?: number;
+  /** What the device is: a process with an agent, or an emulated microcontroller. @default 'agent' */
+  readonly device?: 'agent' | 'board';
   readonly output: NodeJS.WriteStream;
   readonly signal: AbortSignal;
   /** Called when the loop has closed and life goes on. */
@@ -33,6 +37,14 @@ export interface LoopResult {
   readonly url: string;
   readonly keyFile: string;
   readonly device: string;
+}
+
+interface RunningHub {
+  readonly url: string;
+  readonly keyFile: string;
+  readonly hub: HubClient;
+  /** Not a number unless the hub has that door. */
+  readonly linkPort: number;
 }
 
 /** Settled forecasts of calm before the world changes, unless the playback says otherwise. */
@@ -72,6 +84,8 @@ class LiveLoop implements AsyncDisposable {
   readonly #began = performance.now();
   readonly #view: View;
   readonly #programs: Program[] = [];
+  readonly #undo = new AsyncDisposableStack();
+  #board: Board | undefined;
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
   #story: Story;
@@ -91,8 +105,12 @@ class LiveLoop implements AsyncDisposable {
   async run(): Promise<LoopResult> {
     const frames = setInterval(() => this.#draw(), frameMs);
     try {
-      const { url, keyFile, hub } = await this.#startHub();
-      const player = await this.#startAgent(hub, url);
+      const onBoard = this.#options.device === 'board';
+      const firmware = onBoard ? buildBoard() : undefined;
+      firmware?.catch(() => undefined);
+      const { url, keyFile, hub, linkPort } = await this.#startHub(onBoard);
+      const player =
+        firmware === undefined ? await this.#startAgent(hub, url) : await this.#startBoard(hub, linkPort, firmware);
       this.#tell({ kind: 'started' });
       void this.#followEvents(hub);
       await this.#collectPast(player, hub);
@@ -109,22 +127,24 @@ class LiveLoop implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort();
+    await this.#undo.disposeAsync();
     await Promise.all(this.#programs.toReversed().map((program) => program.stop()));
   }
 
-  async #startHub(): Promise<{ readonly url: string; readonly keyFile: string; readonly hub: HubClient }> {
+  async #startHub(withLink: boolean): Promise<RunningHub> {
     const folder = join(this.#options.folder, 'hub');
-    const url = await this.#start<string>(
+    const link = withLink ? ['--link-port', '0'] : [];
+    const { url, linkPort } = await this.#start<{ readonly url: string; readonly linkPort: number }>(
       '@sanderling/hub/bin',
-      ['--data', folder, '--port', String(this.#options.port), '--until-stdin-ends'],
+      ['--data', folder, '--port', String(this.#options.port), ...link, '--until-stdin-ends'],
       (line, resolve) => {
-        if (typeof line['url'] === 'string') resolve(line['url']);
+        if (typeof line['url'] === 'string') resolve({ url: line['url'], linkPort: Number(line['linkPort']) });
       },
     );
     const keyFile = join(folder, 'keys', 'admin.key');
     const hub = new HubClient({ url, key: (await readFile(keyFile, 'utf8')).trim() });
     await hub.saveProject(this.#options.project);
-    return { url, keyFile, hub };
+    return { url, keyFile, hub, linkPort };
   }
 
   async #startAgent(hub: HubClient, url: string): Promise<Player> {
@@ -147,9 +167,60 @@ class LiveLoop implements AsyncDisposable {
       this.#tell({ kind: 'agent', line: line as unknown as AgentLine });
     });
     const input = this.#programs.at(-1)!.child.stdin!;
-    return new Player(this.#options.playback.readings, async (text) => {
+    return new Player(this.#options.playback.readings, async (readings) => {
+      const text = readings.map((reading) => `${JSON.stringify(reading)}\n`).join('');
       if (!input.write(text)) await once(input, 'drain', { signal: this.#signal });
     });
+  }
+
+  /** The emulated board: enrols by itself, over the link; its sensor is played to. */
+  async #startBoard(hub: HubClient, port: number, firmware: ReturnType<typeof buildBoard>): Promise<Player> {
+    const { token = '' } = await hub.createToken(this.#options.project.name);
+    const program = this.#undo.use(await this.#guard(firmware));
+    const board = this.#undo.use(
+      new Board({
+        program,
+        folder: join(this.#options.folder, 'device'),
+        port,
+        token,
+        onAnswer: (answer) => this.#hearBoard(answer),
+      }),
+    );
+    await board.start();
+    this.#board = board;
+    for (let device: Device | undefined; device === undefined; ) {
+      await this.#guard(systemClock.sleep(arrivalPollMs, this.#signal));
+      [device] = (await this.#guard(hub.devices())).items;
+      this.#device = device?.id ?? '';
+    }
+    return new Player(this.#options.playback.readings, (readings) => this.#guard(board.measure(readings)));
+  }
+
+  #hearBoard({ time, value, forecast, error, driftScore, rollingError, alarm }: BoardAnswer): void {
+    const before = this.#story.valueTime ?? time;
+    const cost = this.#story.cost;
+    const line: AgentLine = {
+      type: forecast.length > 0 ? 'forecast' : 'reading',
+      time,
+      value,
+      error,
+      driftScore,
+      rollingError,
+      ...(forecast.length === 0
+        ? {}
+        : { forecast: forecast.map((ahead, k) => ({ time: time + (k + 1) * (time - before), value: ahead })) }),
+      ...(cost === null ? {} : { latencyMs: cost.instructions / (cost.megahertz * 1000) }),
+    };
+    this.#tell({ kind: 'agent', line });
+    if (alarm === 'raised') this.#tell({ kind: 'agent', line: { type: 'drift', state: 'alarm', score: driftScore } });
+  }
+
+  /** What an agent would say of an update, from what the hub says of the board. */
+  #hearUpdate({ type, subject, data }: HubEvent): void {
+    if (this.#board === undefined || type !== 'device.status' || subject !== this.#device) return;
+    const text = (name: string): string | null => (typeof data[name] === 'string' ? data[name] : null);
+    const line = { type: 'update', stage: text('stage') ?? 'idle', release: text('release'), reason: text('reason') };
+    this.#tell({ kind: 'agent', line });
   }
 
   /** Starts a program and waits for the line that says it is ready. */
@@ -166,8 +237,10 @@ class LiveLoop implements AsyncDisposable {
 
   async #followEvents(hub: HubClient): Promise<void> {
     try {
-      for await (const event of hub.followEvents({ project: this.#options.project.name }, this.#signal))
+      for await (const event of hub.followEvents({ project: this.#options.project.name }, this.#signal)) {
         this.#tell({ kind: 'hub', event });
+        this.#hearUpdate(event);
+      }
     } catch (error) {
       if (!this.#signal.aborted) this.#failure = toSanderlingError(error);
     }
@@ -243,7 +316,12 @@ class LiveLoop implements AsyncDisposable {
       this.#options.signal.addEventListener('abort', () => reject(new SanderlingError('CANCELLED', 'stopped')));
     });
     cancelled.catch(() => undefined);
-    return await Promise.race([work, cancelled, ...this.#programs.map((program) => program.crashed)]);
+    return await Promise.race([work, cancelled, ...this.#crashes()]);
+  }
+
+  #crashes(): readonly Promise<never>[] {
+    const board = this.#board === undefined ? [] : [this.#board.crashed];
+    return [...this.#programs.map((program) => program.crashed), ...board];
   }
 
   #draw(): void {

@@ -35,12 +35,12 @@ const tickMs = 25;
 /** Plays readings at a rate that may change at any time. */
 export class Player {
   readonly #source: Iterator<Reading>;
-  readonly #write: (line: string) => Promise<void>;
+  readonly #write: (readings: readonly Reading[]) => Promise<void>;
   #owed = 0;
   #played = 0;
   #ended = false;
 
-  constructor(source: Iterator<Reading>, write: (line: string) => Promise<void>) {
+  constructor(source: Iterator<Reading>, write: (readings: readonly Reading[]) => Promise<void>) {
     this.#source = source;
     this.#write = write;
   }
@@ -76,16 +76,16 @@ export class Player {
   }
 
   async #portion(count: number): Promise<void> {
-    let text = '';
+    const portion: Reading[] = [];
     for (let i = 0; i < count; i++) {
       const next = this.#source.next();
       if (next.done) {
         this.#ended = true;
         break;
       }
-      text += `${JSON.stringify(next.value)}\n`;
+      portion.push(next.value);
       this.#played++;
     }
-    if (text !== '') await this.#write(text);
+    if (portion.length > 0) await this.#write(portion);
   }
 }

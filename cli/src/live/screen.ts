@@ -1,5 +1,6 @@
 // The live view: the story as lines of a terminal. Pure: a story and a width give the lines.
 import { stripVTControlCharacters, styleText } from 'node:util';
+import type { DeviceCost } from '@sanderling/wire';
 import { stages, type Stage, type Story } from './story.ts';
 
 /** What the view shows beside the story. */
@@ -103,7 +104,15 @@ function drawDevice(story: Story, scene: Scene): string[] {
       `no. ${story.versions}`,
       `${story.release?.slice(0, 12) ?? 'none yet'}${story.update === null ? '' : styleText('dim', `  ${story.update}`)}`,
     ),
+    ...(story.cost === null ? [] : [row('board', 'STM32H745', costText(story.cost))]),
   ];
+}
+
+/** What a release costs on the emulated board, for one line. */
+export function costText({ memoryBytes, stackBytes, imageBytes, instructions, megahertz }: DeviceCost): string {
+  const kb = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KB`;
+  const ms = instructions / (megahertz * 1000);
+  return `RAM ${kb(memoryBytes + stackBytes)} · flash ${kb(imageBytes)} · ${instructions} instructions, ${ms.toFixed(2)} ms at ${megahertz} MHz (emulated)`;
 }
 
 function row(name: string, value: string, rest: string): string {

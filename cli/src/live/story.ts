@@ -1,5 +1,5 @@
 // The loop as a story: a pure reduction of what agent and hub say to the stages that a person follows.
-import type { HubEvent } from '@sanderling/wire';
+import type { DeviceCost, HubEvent } from '@sanderling/wire';
 
 /** The stages of the loop, in the order in which they end. */
 export const stages = [
@@ -82,6 +82,8 @@ export interface Story {
   readonly driftScore: number;
   readonly rollingError: number | null;
   readonly latencyMs: number | null;
+  /** What the newest release costs on a microcontroller; null without one. */
+  readonly cost: DeviceCost | null;
   /** Recent values for the little charts, newest last. */
   readonly recentValues: readonly number[];
   readonly recentErrors: readonly number[];
@@ -126,6 +128,7 @@ export const beginning: Story = {
   driftScore: 0,
   rollingError: null,
   latencyMs: null,
+  cost: null,
   recentValues: [],
   recentErrors: [],
   calm: none,
@@ -259,6 +262,7 @@ function updated(story: Story, line: AgentLine, at: number): Story {
 function tellHub(story: Story, event: Pick<HubEvent, 'type' | 'subject' | 'data'>, at: number): Story {
   const { type, data } = event;
   if (type === 'step.started') return { ...story, step: text(data['step']) };
+  if (type === 'release.created' && data['cost'] !== undefined) return { ...story, cost: data['cost'] as DeviceCost };
   if (type === 'trial.finished') return { ...story, search: searchProgress(data, story.search) };
   if (type === 'gate.passed' || type === 'gate.failed')
     return { ...story, gates: [...story.gates, text(data['message']) ?? type] };

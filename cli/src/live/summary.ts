@@ -1,7 +1,7 @@
 // What is said at the end: every stage's time, the errors before, under and after the change, and where everything is.
 import { styleText } from 'node:util';
 import type { LoopResult } from './loop.ts';
-import { seconds, stageTitles } from './screen.ts';
+import { costText, seconds, stageTitles } from './screen.ts';
 import { stages, type Story } from './story.ts';
 
 /** The summary as text. */
@@ -18,6 +18,7 @@ export function describeResult({ story, url, keyFile, device }: LoopResult, unit
     `   error with the new model     ${error(story.renewed.mean)}`,
     `   alarm → new model active     ${story.alarmToActiveMs === null ? '–' : seconds(story.alarmToActiveMs)}`,
     `   device ${device} runs release ${story.release?.slice(0, 12) ?? '–'}`,
+    ...(story.cost === null ? [] : [`   STM32H745: ${costText(story.cost)}`]),
     '',
     `   API       ${url}/api/v1      key in ${keyFile}`,
     `   API page  ${url}/docs`,
@@ -35,6 +36,7 @@ export function summaryOf({ story, url, device }: LoopResult): Readonly<Record<s
     readings: story.readings,
     milliseconds: durations,
     alarmToActiveMs: story.alarmToActiveMs,
+    ...(story.cost === null ? {} : { board: story.cost }),
     error: { before: story.calm.mean, underDrift: story.drifted.mean, after: story.renewed.mean },
   };
 }

@@ -1,6 +1,6 @@
 // Where the live view goes: redrawn in place on a terminal, line by line where there is none (CI, pipes).
 import { stripVTControlCharacters } from 'node:util';
-import { drawScreen, seconds, stageTitles, type Scene } from './screen.ts';
+import { costText, drawScreen, seconds, stageTitles, type Scene } from './screen.ts';
 import { stages, type Story } from './story.ts';
 
 /** Shows a story as it goes on. */
@@ -63,6 +63,7 @@ class LineView implements View {
           `✔ ${stageTitles[stage]} ${seconds(time.to - time.from)}${time.note === '' ? '' : `  ${time.note}`}`,
         );
     }
+    if (story.cost !== null) this.#once(`cost${story.cost.instructions}`, `  on the board: ${costText(story.cost)}`);
     for (const gate of story.gates) this.#once(`gate${gate}`, `  gate: ${gate}`);
     for (const text of story.trouble) this.#once(text, `  ! ${text}`);
     this.#progress(story, scene);

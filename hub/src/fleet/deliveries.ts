@@ -18,23 +18,27 @@ const deviceEvent =
 /** Longest data of a device's event, characters of JSON. */
 const maxEventData = 16_384;
 
+/** What is delivered. */
+export interface Delivery {
+  readonly device: Deliverer;
+  readonly request: DeliverRequest;
+  /** Number up to which the delivery reaches, when what it ends with is nothing to store. @default that of the last entry */
+  readonly through?: number | undefined;
+}
+
 /** Stores what is new in a delivery. Entries up to `acked` are safe, now and after any crash. */
-export async function deliver(
-  database: Database,
-  delivery: { readonly device: Deliverer; readonly request: DeliverRequest },
-  ports: FleetPorts,
-): Promise<DeliverAnswer> {
+export async function deliver(database: Database, delivery: Delivery, ports: FleetPorts): Promise<DeliverAnswer> {
   const { device, request } = delivery;
   return tables<FleetTables>(database)
     .transaction()
     .execute(async (tx) => {
       const acked = await ackedOf(tx, device.id, request.outbox);
       const fresh = request.entries.filter(({ seq }) => seq > acked);
-      const last = fresh.at(-1);
-      if (last === undefined) return { acked };
-      await advance(tx, { device: device.id, outbox: request.outbox, acked }, last.seq);
+      const last = Math.max(acked, delivery.through ?? fresh.at(-1)?.seq ?? acked);
+      if (last === acked) return { acked };
+      await advance(tx, { device: device.id, outbox: request.outbox, acked }, last);
       await store(tx, device, { entries: fresh.map(({ entry }) => entry), ports });
-      return { acked: last.seq };
+      return { acked: last };
     });
 }
 

@@ -7,6 +7,14 @@ import type { FleetTables } from './tables.ts';
 /** A device as the database has it. */
 export type DeviceRow = Selectable<FleetTables['device']>;
 
+/** What stands for a public key where a device has none: it shares a key with the hub. No public key looks like it. */
+export const linkedPrefix = 'link:';
+
+/** Whether a device shares a key with the hub instead of signing. */
+export function isLinked({ public_key: key }: Pick<DeviceRow, 'public_key'>): boolean {
+  return key.startsWith(linkedPrefix);
+}
+
 /** Authenticates device requests. */
 export class DeviceRequests {
   readonly #db: Kysely<FleetTables>;
@@ -32,6 +40,10 @@ export class DeviceRequests {
       throw new SanderlingError('UNAUTHENTICATED', 'this device is not known here', {
         fix: 'enrol it again',
         details: { reason: 'unknown-device' },
+      });
+    if (isLinked(device))
+      throw new SanderlingError('UNAUTHENTICATED', 'this device speaks over the link, where it has another key', {
+        details: { reason: 'linked-device' },
       });
     const now = this.#clock.now();
     verifyRequest(request, credential, { publicKey: device.public_key, now });

@@ -17,13 +17,18 @@ const nameLength = 63;
 export async function enrol(
   database: Database,
   request: EnrolRequest,
-  parts: { readonly tokens: Tokens; readonly ports: FleetPorts },
+  parts: {
+    readonly tokens: Tokens;
+    readonly ports: FleetPorts /** Id of a token whose secret has been proved already. @default the one in the request */;
+    readonly proved?: string;
+  },
 ): Promise<EnrolAnswer> {
-  const { tokens, ports } = parts;
+  const { tokens, ports, proved } = parts;
   const device = await tables<FleetTables>(database)
     .transaction()
     .execute(async (tx) => {
-      const token = await tokens.recognise(request.token, tx);
+      const token = proved === undefined ? await tokens.recognise(request.token, tx) : await tokens.find(proved, tx);
+      if (token === undefined) throw new SanderlingError('UNAUTHENTICATED', 'this enrolment token is not valid here');
       const known = await tx
         .selectFrom('device')
         .select(['id', 'name', 'project'])

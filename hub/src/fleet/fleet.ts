@@ -19,7 +19,7 @@ import {
 import type { Kysely } from 'kysely';
 import { tables, type Database } from '../store/index.ts';
 import { deliver } from './deliveries.ts';
-import { DeviceRequests, type DeviceRow } from './device-requests.ts';
+import { DeviceRequests, isLinked, linkedPrefix, type DeviceRow } from './device-requests.ts';
 import { enrol } from './enrolment.ts';
 import type { FleetPorts } from './ports.ts';
 import { Presence } from './presence.ts';
@@ -95,9 +95,56 @@ export class Fleet {
     return { id, project };
   }
 
-  /** Stores entries of a device's outbox, each once. */
-  deliver(device: KnownDevice, request: DeliverRequest): Promise<DeliverAnswer> {
-    return deliver(this.#database, { device, request }, this.#ports);
+  /**
+   * Makes a device known that shares a key with the hub. It has proved that it holds the token; the same `installation` again is the same device.
+   * @throws UNAUTHENTICATED, TOKEN_EXPIRED, TOKEN_USED, CONFLICT
+   */
+  enrolLinked(
+    proved: string,
+    { installation, ...request }: Omit<EnrolRequest, 'token' | 'publicKey'> & { readonly installation: string },
+  ): Promise<EnrolAnswer> {
+    const full = { ...request, token: '', publicKey: linkedPrefix + installation };
+    return enrol(this.#database, full, { tokens: this.#tokens, ports: this.#ports, proved });
+  }
+
+  /** What the hub keeps of a token's secret: its SHA-256, hexadecimal. Undefined for a token that is none, or that is too old and was never used. */
+  async tokenDigest(id: string): Promise<string | undefined> {
+    const row = await this.#tokens.find(id);
+    const isDead = row === undefined || (row.used_by === null && row.expires_at <= this.#ports.clock.now());
+    return isDead ? undefined : row.secret_digest;
+  }
+
+  /** A device that shares a key with the hub; undefined for any other. */
+  async linked(id: string): Promise<KnownDevice | undefined> {
+    const row = await this.#find(id);
+    return row !== undefined && isLinked(row) ? { id: row.id, project: row.project } : undefined;
+  }
+
+  /** Notes that a device was heard of. */
+  seen(device: string): Promise<void> {
+    return this.#presence.note(device);
+  }
+
+  /** The state that a device, or the door for it, told last; null before the first. @throws NOT_FOUND */
+  async lastStatus(device: string): Promise<StatusRequest | null> {
+    const { status } = await this.#row(device);
+    return status === null ? null : (JSON.parse(status) as StatusRequest);
+  }
+
+  /** How far a device's outbox has been taken over. */
+  async acked(device: string, outbox: string): Promise<number> {
+    const row = await this.#db
+      .selectFrom('outbox')
+      .select('acked')
+      .where('device', '=', device)
+      .where('outbox', '=', outbox)
+      .executeTakeFirst();
+    return row?.acked ?? 0;
+  }
+
+  /** Stores entries of a device's outbox, each once. @param through Number that the delivery reaches, when it ends with nothing to store. */
+  deliver(device: KnownDevice, request: DeliverRequest, through?: number): Promise<DeliverAnswer> {
+    return deliver(this.#database, { device, request, through }, this.#ports);
   }
 
   /** What a device should run; waits up to `waitMs` for something other than counter `have`. @throws LIMIT_REACHED */

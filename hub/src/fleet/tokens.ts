@@ -84,10 +84,15 @@ export class Tokens {
     return (await select.execute()).map(toInfo);
   }
 
+  /** A token by its id (the middle part of its text), used or not. */
+  find(id: string, db: Kysely<FleetTables> = this.#db): Promise<Row | undefined> {
+    return db.selectFrom('enrolment_token').selectAll().where('id', '=', `tok_${id}`).executeTakeFirst();
+  }
+
   /** The token that a text stands for, used or not. @throws UNAUTHENTICATED when it is none of this hub's. */
   async recognise(text: string, tx: Kysely<FleetTables>): Promise<Row> {
     const { id, secret, fingerprint } = parseToken(text);
-    const row = await tx.selectFrom('enrolment_token').selectAll().where('id', '=', `tok_${id}`).executeTakeFirst();
+    const row = await this.find(id, tx);
     if (row !== undefined && matchesDigest(secret, row.secret_digest) && fingerprint === this.#fingerprint) return row;
     throw new SanderlingError('UNAUTHENTICATED', 'this enrolment token is not valid here', {
       fix: 'make one with: sanderling devices token',

@@ -2,8 +2,17 @@
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { SanderlingError, toSanderlingError } from '@sanderling/kit';
-import { claimNamedFolder, claimOwnFolder, describeResult, runLoop, summaryOf } from 'sanderling/live';
-import project from '../sanderling.config.ts';
+import {
+  claimNamedFolder,
+  claimOwnFolder,
+  describeResult,
+  requireBoardTools,
+  runLoop,
+  summaryOf,
+} from 'sanderling/live';
+import type { ProjectSpec } from 'sanderling';
+import microcontroller from '../microcontroller.config.ts';
+import room from '../sanderling.config.ts';
 import { filePlayback, simulatedPlayback } from './playback.ts';
 import { roomChangeNames, type RoomChange } from './room-changes.ts';
 
@@ -12,6 +21,7 @@ const help = `npm start -- [options]
 Runs the whole loop on room temperature: a device sends readings, the hub learns to forecast them, ships the model to the device,
 the world changes, the device notices, the hub learns again and ships something better. Then it keeps running, with an API.
 
+  --mcu                the device is an emulated microcontroller (STM32H745 class): int8 model, link, drift alarm, all on the board
   --once               stop when the loop has closed, with exit status 0
   --csv FILE           play your own readings instead of the simulated room
   --time COLUMN        the column with the times (found by itself otherwise)
@@ -27,6 +37,7 @@ the world changes, the device notices, the hub learns again and ships something 
 `;
 
 const optionTable = {
+  mcu: { type: 'boolean', default: false },
   once: { type: 'boolean', default: false },
   csv: { type: 'string' },
   time: { type: 'string' },
@@ -40,6 +51,9 @@ const optionTable = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
+
+/** An emulated board takes some hundred readings a second: its past and what it gathers are shorter. */
+const boardPast = { past: 3600, fresh: 700 } as const;
 
 /** Where the data go unless `--data` says otherwise; emptied at every start. */
 const ownFolder = join('.sanderling', 'temperature');
@@ -64,9 +78,13 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
+  if (flags.mcu) await requireBoardTools();
   const playback =
     flags.csv === undefined
-      ? simulatedPlayback(number(flags.seed, 'seed'), roomChange(flags.change))
+      ? simulatedPlayback(number(flags.seed, 'seed'), {
+          change: roomChange(flags.change),
+          ...(flags.mcu ? boardPast : {}),
+        })
       : await filePlayback(flags.csv, columns(flags));
   using folder = await (flags.data === undefined ? claimOwnFolder(ownFolder) : claimNamedFolder(flags.data));
   const result = await runLoop({
@@ -75,6 +93,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     folder: folder.path,
     port: number(flags.port, 'port'),
     once: flags.once,
+    device: flags.mcu ? 'board' : 'agent',
     speed: number(flags.speed ?? (flags.once ? '1' : '0.4'), 'speed'),
     output: flags.json ? process.stderr : process.stdout,
     signal,
@@ -85,7 +104,8 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
 }
 
 /** The project with what the command line says of it: seed, margin over the baselines, readings to gather after an alarm. */
-function adapted(flags: Flags, fresh: number): typeof project {
+function adapted(flags: Flags, fresh: number): ProjectSpec {
+  const project = flags.mcu ? microcontroller : room;
   const byPercent = number(flags.margin ?? (flags.csv === undefined ? '10' : '1'), 'margin');
   return {
     ...project,

@@ -14,14 +14,24 @@ const simulatedFresh = 1000;
 /** The simulation begins in early winter: six weeks of heating days lie behind the device, and more before it. */
 const simulatedStart = Date.UTC(2025, 10, 20);
 
+/** How the simulated room is played. */
+export interface RoomPlay {
+  readonly change: RoomChange;
+  /** Readings before the first training. @default 6000, six weeks */
+  readonly past?: number;
+  /** Readings to gather after an alarm. @default 1000, a week */
+  readonly fresh?: number;
+}
+
 /** A simulated room that changes on request. `fresh`: readings to gather after an alarm. */
-export function simulatedPlayback(seed: number, change: RoomChange): Playback & { readonly fresh: number } {
+export function simulatedPlayback(seed: number, play: RoomPlay): Playback & { readonly fresh: number } {
+  const { change, past = simulatedPast, fresh = simulatedFresh } = play;
   const room = new RoomSimulation({ seed, start: simulatedStart });
   return {
     title: `a simulated room (seed ${seed})`,
     unit: '°C',
-    past: simulatedPast,
-    fresh: simulatedFresh,
+    past,
+    fresh,
     readings: room,
     change: () => {
       room.change(change);

@@ -16,7 +16,7 @@ uint64_t board_ticks(void);
 uint64_t board_milliseconds(void);
 #define BOARD_TICKS_PER_MILLISECOND 25000u
 
-/* Sleeps until something arrives on the link or `milliseconds` have passed, whichever is first. Returns at once if bytes are waiting. */
+/* Sleeps until something arrives on the link (or on a console that is listened to) or `milliseconds` have passed, whichever is first. Returns at once if bytes are waiting. */
 void board_wait(uint32_t milliseconds);
 
 /* The link (UART0). Reading takes what has arrived, at most `most` bytes, and never waits. Writing waits for the transmitter, but gives up when it has
@@ -34,6 +34,10 @@ void console_unsigned(uint32_t number);
 void console_hex(uint32_t number);
 /* One byte from the console, or -1 if none is waiting. */
 int console_read(void);
+/* From now on what comes on the console is received by interrupt, and held back while there is no room; before, only console_read() looks at it. */
+void console_listen(void);
+/* Bytes that have been received so. */
+size_t console_waiting(void);
 
 /* Restarts the board: the program begins anew, the flash keeps what it holds. */
 void board_reset(void) __attribute__((noreturn));

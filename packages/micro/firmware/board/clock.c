@@ -66,7 +66,7 @@ void board_wait(uint32_t milliseconds)
     /* With interrupts held back a wake-up between the question and the sleep is not lost: wfi returns when one is pending. */
     for (;;) {
         __asm__ volatile("cpsid i" ::: "memory");
-        const bool done = link_waiting() > 0u || board_ticks() >= end || TIMER1->control == 0u;
+        const bool done = link_waiting() > 0u || console_waiting() > 0u || board_ticks() >= end || TIMER1->control == 0u;
         if (!done) {
             __asm__ volatile("dsb\n\twfi" ::: "memory");
         }

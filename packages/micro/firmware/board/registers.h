@@ -35,6 +35,7 @@ typedef struct {
 
 /* Interrupt numbers of the MPS2. */
 #define IRQ_UART0_RX 0u
+#define IRQ_UART1_RX 2u
 #define IRQ_TIMER0 8u
 #define IRQ_TIMER1 9u
 

@@ -10,6 +10,7 @@ void interrupt_stack_top(void); /* an address, never called */
 void uart_start(void);
 void clock_start(void);
 void uart0_receive_interrupt(void);
+void uart1_receive_interrupt(void);
 void timer0_interrupt(void);
 void timer1_interrupt(void);
 
@@ -175,4 +176,5 @@ typedef void (*handler)(void);
 __attribute__((section(".vectors"), used)) static const handler vectors[16 + 32] = {
     interrupt_stack_top, reset_handler, watchdog_handler, fault_handler, fault_handler, fault_handler, fault_handler,
     [11] = fault_handler, [12] = fault_handler, [14] = fault_handler, [15] = fault_handler,
-    [16 + IRQ_UART0_RX] = uart0_receive_interrupt, [16 + IRQ_TIMER0] = timer0_interrupt, [16 + IRQ_TIMER1] = timer1_interrupt};
+    [16 + IRQ_UART0_RX] = uart0_receive_interrupt, [16 + IRQ_UART1_RX] = uart1_receive_interrupt,
+    [16 + IRQ_TIMER0] = timer0_interrupt, [16 + IRQ_TIMER1] = timer1_interrupt};

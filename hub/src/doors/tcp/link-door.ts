@@ -1,0 +1,121 @@
+// The door for microcontrollers: a TCP port where each connection is a link session. It translates and calls the fleet; it decides nothing.
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { SanderlingError, toSanderlingError } from '@sanderling/kit';
+import { LinkSession, type LinkEntry } from '@sanderling/wire';
+import type { Capabilities } from '../../capabilities.ts';
+import type { HubSettings } from '../../settings.ts';
+import { DeviceDriver } from './device-driver.ts';
+import { DeviceReleases } from './device-releases.ts';
+import { ConnectionDesk, type DeskParts } from './link-desk.ts';
+
+type LinkSettings = HubSettings['link'];
+type Parts = Pick<Capabilities, 'fleet' | 'durable' | 'hubKeys' | 'releases' | 'clock'>;
+/** Where failures are told that nobody asked for. */
+type Tell = (message: string, error: unknown) => void;
+
+/** Refused hellos and enrolments after which a connection is closed. */
+const mostRefusals = 20;
+/** What ends connections every day. */
+const usual: ReadonlySet<string> = new Set(['UNAVAILABLE', 'TIMEOUT', 'CANCELLED', 'UNAUTHENTICATED', 'NOT_FOUND']);
+
+/** Opens the door, if it has a port. @throws CONFLICT when the port is taken */
+export async function openLinkDoor(hub: Parts, settings: LinkSettings, tell: Tell): Promise<LinkDoor | undefined> {
+  if (settings.port === undefined) return undefined;
+  const door = new LinkDoor(hub, settings, tell);
+  await door.listen(settings.port);
+  return door;
+}
+
+/** A listening door. */
+export class LinkDoor {
+  readonly #parts: DeskParts;
+  readonly #clock: Capabilities['clock'];
+  readonly #settings: LinkSettings;
+  readonly #tell: Tell;
+  readonly #server: Server;
+  readonly #stop = new AbortController();
+  readonly #open = new Map<LinkSession, Promise<void>>();
+  readonly #byDevice = new Map<string, LinkSession>();
+
+  constructor(hub: Parts, settings: LinkSettings, tell: Tell) {
+    const { fleet, durable, hubKeys, clock } = hub;
+    this.#parts = { fleet, durable, hubKeys, releases: new DeviceReleases(hub.releases) };
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#tell = tell;
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) =>
+      this.#accept(socket),
+    );
+    this.#server.maxConnections = settings.connections;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async listen(port: number): Promise<void> {
+    const { host } = this.#settings;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        const { code, message } = toSanderlingError(error);
+        const fix = 'choose another port with SANDERLING_LINK_PORT, or 0 for any free one';
+        reject(new SanderlingError(code, `cannot listen on ${host}:${port}: ${message}`, { fix, cause: error }));
+      });
+      this.#server.listen(port, host, resolve);
+    });
+    this.#server.on('error', (error) => this.#tell('the door for microcontrollers', error));
+  }
+
+  /** Closes every connection; devices keep what was not confirmed. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await Promise.all([...this.#open.keys()].map((session) => session.close()));
+    await Promise.all(this.#open.values());
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    const driver: { current: DeviceDriver | undefined } = { current: undefined };
+    let refusals = 0;
+    const desk = new ConnectionDesk(this.#parts, {
+      onEntries: (entries: readonly LinkEntry[]) => driver.current?.hear(entries),
+      onProblem: (error) => {
+        if (this.#isUsual(error)) refusals++;
+        else this.#tell('a microcontroller', error);
+        if (refusals > mostRefusals) socket.destroy();
+      },
+    });
+    const helloMs = this.#settings.helloSeconds * 1000;
+    const session = new LinkSession(socket, desk, { helloMs, clock: this.#clock }).start();
+    const served = this.#serve(session, driver).finally(() => this.#open.delete(session));
+    this.#open.set(session, served);
+  }
+
+  /** Drives the device behind a session until one of them ends. */
+  async #serve(session: LinkSession, holder: { current: DeviceDriver | undefined }): Promise<void> {
+    const over = new AbortController();
+    void session.ended.then(() => over.abort());
+    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
+    let id = '';
+    try {
+      ({ device: id } = await session.hello(signal));
+      const device = await this.#parts.fleet.linked(id);
+      if (device === undefined) return;
+      void this.#byDevice.get(id)?.close();
+      this.#byDevice.set(id, session);
+      holder.current = new DeviceDriver({ ...this.#parts, session, device });
+      await holder.current.run(signal);
+    } catch (error) {
+      if (!this.#isUsual(error)) this.#tell(`the microcontroller ${id}`, error);
+    } finally {
+      if (this.#byDevice.get(id) === session) this.#byDevice.delete(id);
+      await session.close();
+    }
+  }
+
+  #isUsual(error: unknown): boolean {
+    const { code } = toSanderlingError(error);
+    return this.#stop.signal.aborted || usual.has(code) || code.startsWith('TOKEN_');
+  }
+}
