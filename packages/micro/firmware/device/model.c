@@ -11,11 +11,18 @@
 
 model_state model;
 
+/* On boards the memory that is kept for models (the AXI bank of the STM32H745); it holds anything until a model is started. */
+#ifdef SANDERLING_HOST
+#define IN_ARENA
+#else
+#define IN_ARENA __attribute__((section(".arena")))
+#endif
+
 /* 8-aligned, as the entry table asks. */
 static union {
     uint64_t align;
     uint8_t  bytes[DEVICE_MODEL_BYTES];
-} memory;
+} memory IN_ARENA;
 static uint32_t times[TIMED];
 static uint32_t timed;
 

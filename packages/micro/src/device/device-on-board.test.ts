@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRandom } from '@sanderling/kit';
 import type { LinkEvent, LinkReading, LinkReport, SlotInfo } from '@sanderling/wire';
-import { boardNames, boards, hasBoardTools, type BoardName } from '../boards/index.ts';
+import { firmwareObjects, scriptFlags } from '../boards/build.ts';
+import { readElf } from '../boards/elf.ts';
+import { boardNames, boards, firmwareFolder, flashLayout, hasBoardTools, type BoardName } from '../boards/index.ts';
+import { compile } from '../boards/objects.ts';
 import { boardImage, type BoardModel } from './board-image.ts';
 import { buildDevice } from './build.ts';
 import { hostRelease } from './host-image.ts';
@@ -146,3 +149,18 @@ test.runIf(possible)(
     expect(readings(hub).map(({ time, value }) => ({ time, value }))).toEqual(fed);
   },
 );
+
+test.runIf(possible)('the device with its memory for models fits the STM32H745, bank by bank', async () => {
+  const folder = join(firmwareFolder, 'device');
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.c')).map((name) => join(folder, name));
+  await using objects = await compile('m7', { files, include: [folder] }, {});
+  const path = await objects.link({ own: firmwareObjects, flags: scriptFlags('stm32h745.ld', {}), name: 'budget' });
+  const { sections } = readElf(await readFile(path));
+  const inBank = (from: number, bytes: number): number =>
+    sections
+      .filter(({ allocated, address }) => allocated && address >= from && address < from + bytes)
+      .reduce((sum, { size }) => sum + size, 0);
+  // The two slots, settings and outbox are in the flash, too: sectors 0 and 1 are the program's.
+  expect(inBank(0x08000000, 2 ** 21)).toBeLessThan(2 * flashLayout.sectorBytes);
+  expect(inBank(0x24000000, 512 * 1024)).toBe(256 * 1024);
+});
