@@ -72,6 +72,11 @@ export class Draft {
     );
   }
 
+  /** Whether one layer alone reads a value. */
+  isSole(value: Value): boolean {
+    return !this.isShown(value) && this.readersOf(value).length === 1;
+  }
+
   define(name: string, { dtype, dims, quantisation, role = 'temporary', data }: NewValue): Value {
     const value: Value = Object.freeze({
       id: this.values.length,

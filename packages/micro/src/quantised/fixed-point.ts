@@ -4,7 +4,7 @@
 import type { Quantisation } from '../ir.ts';
 
 /** A factor: value · multiplier / 2^(32 + shift), multiplier in 2^30 … 2^31 − 1 or 0, shift 1 … 22. */
-export interface Factor {
+interface Factor {
   readonly multiplier: number;
   readonly shift: number;
 }

@@ -6,7 +6,7 @@ import { realsOf, weightsOf, type Weights } from './constants.ts';
 import { lastOrder, permuted, sameQuantisation, shuffleOf, type Draft, type Layout, type Twin } from './draft.ts';
 import { clipBounds, expressionOf, tableOf } from './expression.ts';
 import { unbounded, type Bounds } from './fixed-point.ts';
-import { lastDims } from './moves.ts';
+import { isMover, lastDims, movedTwin } from './moves.ts';
 import { meanWork, narrowWork, productWork, softmaxWork, sumWork, type Addend } from './plan-elementwise.ts';
 import { convolutionWork, gemmForm, geometryOf, matrixWork, wholeGeometry, type Matrix } from './plan-products.ts';
 import { poolKernel } from '../operators/window.ts';
@@ -254,7 +254,7 @@ const makers: Readonly<Record<string, Maker>> = {
 };
 
 /** The same real numbers under other parameters. */
-export function rescaled(draft: Draft, twin: Twin, { to, layer }: Pick<Wish, 'to' | 'layer'>): Twin | undefined {
+function rescaled(draft: Draft, twin: Twin, { to, layer }: Pick<Wish, 'to' | 'layer'>): Twin | undefined {
   if (twin.dtype === 'int8' && sameQuantisation(twin.quantisation, to)) return twin;
   if (twin.dtype === 'int8') return tableTwin(draft, twin, { evaluate: (x) => x, to, layer });
   const work = narrowWork(twin.quantisation, to, twin.dtype === 'int16' ? 2 ** 15 : 2 ** 26);
@@ -298,6 +298,16 @@ function withoutActivation(draft: Draft, value: Value): { value: Value; bounds: 
   return { value: inner, bounds: { low: kept[0], high: kept[1] } };
 }
 
+/** What is moved and then quantised may as well be quantised and then moved. */
+function movedAfter(draft: Draft, value: Value, asked: Pick<Wish, 'to' | 'layer' | 'twinOf'>): Twin | undefined {
+  const mover = draft.producers.get(value);
+  if (!mover || !isMover(mover) || mover.outputs.length > 1) return undefined;
+  const before = mover.inputs[0]!;
+  if (!draft.isSole(value) || !draft.isSole(before)) return undefined;
+  const twin = integerTwin(draft, before, asked);
+  return twin && movedTwin(draft, mover, value, twin);
+}
+
 /** The codes of a real value, computed from codes. Undefined where no integer layer fits. */
 export function integerTwin(
   draft: Draft,
@@ -308,10 +318,12 @@ export function integerTwin(
   if (known) return rescaled(draft, known, { to, layer });
   const table = expressionOf(draft, value, twinOf);
   if (table) return tableTwin(draft, table.leaf, { evaluate: table.evaluate, to, layer });
+  const moved = movedAfter(draft, value, { to, layer, twinOf });
+  if (moved) return moved;
   const { value: inner, bounds } = withoutActivation(draft, value);
   const producer = draft.producers.get(inner);
   if (!producer || !Object.hasOwn(makers, producer.operator)) return undefined;
-  if (inner === value && !draft.isInner(inner)) return undefined;
-  if (inner !== value && !draft.isInner(value)) return undefined;
+  if (inner === value && !draft.isInner(inner) && !draft.isSole(inner)) return undefined;
+  if (inner !== value && !draft.isInner(value) && !draft.isSole(value)) return undefined;
   return makers[producer.operator]!({ draft, twinOf, layer: producer, to, bounds });
 }

@@ -1,5 +1,7 @@
 // Whole networks in int8 against ONNX Runtime, and the same bytes on every machine.
-import { GraphBuilder, tensorOf } from '@sanderling/onnx';
+import { readFileSync } from 'node:fs';
+import { createRandom } from '@sanderling/kit';
+import { decodeModel, GraphBuilder, tensorOf } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { hasBoardTools, measure } from '../boards/index.ts';
 import { compileForHost, generateC, hasCompiler, type Elements } from '../index.ts';
@@ -30,11 +32,15 @@ const bytes = (results: readonly Elements[]): string =>
 describe.skipIf(!compiler)('networks', () => {
   test('float and int8 code answers as ONNX Runtime does', { timeout: 120_000 }, async () => {
     const floats = await Promise.all(made.map(({ model }, i) => generateC(model, { name: `f${i}` })));
-    await using host = await compileForHost([...made.map(({ generated }) => generated), ...floats], { sanitize: true });
+    await using host = await compileForHost(
+      made.map(({ generated }) => generated),
+      { sanitize: true, optimise: '-O0' },
+    );
+    await using plain = await compileForHost(floats, { optimise: '-O0' });
     for (const [i, { name, model, quantised, calls }] of made.entries()) {
       const [got, wanted] = [await host.run(calls, i), await plainReference(quantised, calls)];
       const { equal, values, worst } = distance(quantised, got, wanted);
-      const float = await host.run(calls, made.length + i);
+      const float = await plain.run(calls, i);
       const reference = await referenceOutputs(model, calls);
       const furthest = Math.max(...float.map((one, k) => worstDifference(one, reference[k]!)));
       const verdict = { name, oneStep: worst <= 1, mostlyEqual: equal / values >= 0.98, float: furthest < 1e-4 };
@@ -97,6 +103,22 @@ describe.skipIf(!compiler)('recurrent layers', () => {
     expect(bytes([twice[0]!])).toBe(bytes(once));
     expect(bytes([twice[1]!])).not.toBe(bytes(once));
   });
+});
+
+test.skipIf(!compiler)("models of ONNX Runtime's quantiser, in both of its forms", async () => {
+  for (const name of ['runtime-qdq', 'runtime-operators']) {
+    const model = decodeModel(readFileSync(new URL(`./fixtures/${name}.onnx`, import.meta.url)));
+    const generated = await generateC(model);
+    const operators = generated.report.layers.map(({ operator }) => operator);
+    expect(operators).toEqual(expect.arrayContaining(['Int8Conv', 'Int8DepthwiseConv', 'Int8MaxPool', 'Int8Dense']));
+    const random = createRandom(8, name);
+    const calls = Array.from({ length: 12 }, () => ({
+      x: Float32Array.from({ length: 432 }, () => random.uniform(-1, 1)),
+    }));
+    await using host = await compileForHost(generated);
+    const [got, wanted] = [await host.run(calls), await plainReference(model, calls)];
+    for (const [i, one] of got.entries()) expect(worstDifference(one, wanted[i]!)).toBeLessThan(0.03);
+  }
 });
 
 test('weights that are no int8 after their zero point, and activations of 16 bits, stay in float', async () => {

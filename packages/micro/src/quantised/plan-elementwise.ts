@@ -12,7 +12,7 @@ interface Result {
 }
 
 /** An operand of a sum with its sign. */
-export interface Term {
+interface Term {
   readonly quantisation: Quantisation;
   readonly sign: 1 | -1;
 }

@@ -8,7 +8,7 @@ import { clampOf, doublings, factorOf, type Bounds } from './fixed-point.ts';
 import type { DepthwiseWork, Geometry, ProductsWork, Scaling } from './work.ts';
 
 /** One channel of a product: its weights in the order of a row, their scale, and the real bias. */
-export interface Channel {
+interface Channel {
   readonly codes: readonly number[];
   readonly scale: number;
   readonly bias: number;
@@ -22,7 +22,7 @@ export interface Between {
 }
 
 /** Scaling of channels; undefined where int32 does not hold the sums. */
-export function scalingOf(channels: readonly Channel[], { from, to, bounds }: Between): Scaling | undefined {
+function scalingOf(channels: readonly Channel[], { from, to, bounds }: Between): Scaling | undefined {
   const folded = channels.map(({ codes, scale, bias }) => {
     const step = from.scale[0]! * scale;
     const offset = step > 0 ? Math.round(bias / step) : 0;

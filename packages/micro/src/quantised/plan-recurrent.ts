@@ -8,8 +8,8 @@ import { packed } from './plan-products.ts';
 import type { RecurrentWork } from './work.ts';
 
 /** Hidden states in −1 … 1 as int16; cells as int32, since in 16 bits their rounding would be seen in one output of twenty. */
-export const hiddenQuantisation: Quantisation = { scale: [2 ** -15], zeroPoint: 0, axis: undefined };
-export const cellQuantisation: Quantisation = { scale: [2 ** -16], zeroPoint: 0, axis: undefined };
+const hiddenQuantisation: Quantisation = { scale: [2 ** -15], zeroPoint: 0, axis: undefined };
+const cellQuantisation: Quantisation = { scale: [2 ** -16], zeroPoint: 0, axis: undefined };
 
 /** Above this, sums of int16 · int8 may leave int32. */
 const mostHidden = 512;

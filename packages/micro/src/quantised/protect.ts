@@ -4,7 +4,7 @@ import { stridesOf } from '../ir.ts';
 import { roundEven } from './fixed-point.ts';
 
 /** A model whose quantised constants cannot be folded, and the way back. */
-export interface Protected {
+interface Protected {
   readonly model: Model;
   readonly restored: (folded: Model) => Model;
 }

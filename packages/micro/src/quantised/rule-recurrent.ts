@@ -143,7 +143,8 @@ function writeRecurrent(desk: Desk): Lines {
   const { layer } = desk;
   const work = workOf(layer, 'recurrent');
   const { cell, hidden, batch, directions, input } = work;
-  need(desk, 'int8_dsp', 'int8_widen', 'int8_fill', 'int8_sum2', 'int8_within', 'int8_recurrent');
+  if (input % 4 !== 0 || hidden % 4 !== 0) need(desk, 'int8_fill');
+  need(desk, 'int8_dsp', 'int8_widen', 'int8_sum2', 'int8_within', 'int8_recurrent');
   const room = roomOf(layer);
   const scratch = desk.scratch();
   const place = (type: string, name: string, offset: number): string =>

@@ -69,7 +69,7 @@ export interface ProductWork {
 }
 
 /** y = table[x as unsigned]. */
-export interface TableWork {
+interface TableWork {
   readonly kind: 'table';
   readonly table: Int8Array;
 }
@@ -99,7 +99,7 @@ export interface PoolWork {
 }
 
 /** Inputs one after another along an axis; a table where an input has other parameters than the output. */
-export interface JoinWork {
+interface JoinWork {
   readonly kind: 'join';
   readonly axis: number;
   readonly tables: readonly (Int8Array | undefined)[];
@@ -116,7 +116,7 @@ export interface SoftmaxWork {
 }
 
 /** From one layout and type to another: real → int8 or int16, or back; `order`: the axis of the input behind each axis of the output. */
-export interface ConvertWork {
+interface ConvertWork {
   readonly kind: 'convert';
   readonly order: readonly number[];
   /** Codes of uint8 are those of int8 with the top bit turned. */
