@@ -79,13 +79,13 @@ function writtenColumns(shape: Shape): Lines {
     looped > 0
       ? block(
           `for (int32_t ${name} = ${begin}; ${name} < ${begin + looped}; ${name} += ${placesAtOnce})`,
-          run(shape, inside),
+          sumsOf(shape, inside),
         )
       : [];
   const parts = Array.from({ length: Math.ceil(others.length / mostSums) }, (_, i) =>
     others.slice(i * mostSums, (i + 1) * mostSums),
   );
-  const rest = parts.map((part) => run(shape, { from: '', places: part.map((column) => placeAt(window, column)) }));
+  const rest = parts.map((part) => sumsOf(shape, { from: '', places: part.map((column) => placeAt(window, column)) }));
   return [
     ...main,
     ...(main.length === 0 && rest.length === 1 ? rest[0]! : rest.flatMap((lines) => ['{', ...indented(lines), '}'])),
@@ -103,7 +103,7 @@ function placeAt({ input, kernel, strides, dilations, begins }: Window, column: 
 }
 
 /** The sums of a run of places. */
-function run(shape: Shape, { from, places: run }: Run): Lines {
+function sumsOf(shape: Shape, { from, places: columns }: Run): Lines {
   const { window, type } = shape;
   const rank = window.output.length;
   const last = rank - 1;
@@ -117,7 +117,7 @@ function run(shape: Shape, { from, places: run }: Run): Lines {
   const at = join('from', ...row, times(from, stride));
   const weights = join('w', ...outer.map((name, axis) => times(`k_${name}`, kernels[axis]!)));
   const steps = Array.from({ length: window.kernel[last]! }, (_, tap) =>
-    run.flatMap(({ column, first, end }, i) =>
+    columns.flatMap(({ column, first, end }, i) =>
       tap >= first && tap < end ? [`s${i} += v[${tap}] * at[${column * stride + tap * step - begin + lead}];`] : [],
     ),
   ).flat();
@@ -134,9 +134,9 @@ function run(shape: Shape, { from, places: run }: Run): Lines {
     outer.map((name, axis) => [`out_${name}`, stridesOf(window.output)[axis]!] as const),
   );
   return [
-    ...run.map((_, i) => `${type} s${i} = start;`),
+    ...columns.map((_, i) => `${type} s${i} = start;`),
     ...(steps.length === 0 ? [] : taps),
-    ...run.map(({ column }, i) => `to[${join(line, from, column === 0 ? '' : String(column))}] = s${i};`),
+    ...columns.map(({ column }, i) => `to[${join(line, from, column === 0 ? '' : String(column))}] = s${i};`),
   ];
 }
 
