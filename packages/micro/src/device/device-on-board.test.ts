@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRandom } from '@sanderling/kit';
-import type { LinkEvent, LinkReading, LinkReport, SlotInfo } from '@sanderling/wire';
+import { LinkSession, type LinkEvent, type LinkReading, type LinkReport, type SlotInfo } from '@sanderling/wire';
 import { firmwareObjects, scriptFlags } from '../boards/build.ts';
 import { readElf } from '../boards/elf.ts';
 import { boardNames, boards, firmwareFolder, flashLayout, hasBoardTools, type BoardName } from '../boards/index.ts';
 import { compile } from '../boards/objects.ts';
 import { boardImage, type BoardModel } from './board-image.ts';
-import { buildDevice } from './build.ts';
+import { buildDevice, type DeviceProgram } from './build.ts';
 import { hostRelease } from './host-image.ts';
 import { provisionFlash } from './provision.ts';
 import { startDevice, type Device } from './start.ts';
@@ -26,6 +28,8 @@ interface Bench {
   readonly hub: TestHub;
   readonly start: () => Promise<Device>;
   readonly lines: string[];
+  readonly flash: string;
+  readonly program: DeviceProgram;
   readonly model: (fields: Omit<BoardModel, 'board' | 'slotAddress'>) => (slot: SlotInfo) => Promise<Uint8Array>;
 }
 
@@ -56,7 +60,7 @@ async function setUp(board: BoardName, sensorMs = 0): Promise<Bench> {
     built.set(name, image);
     return image;
   };
-  return { hub, start, lines, model };
+  return { hub, start, lines, model, flash, program };
 }
 
 const readings = (hub: TestHub): LinkReading[] =>
@@ -149,6 +153,37 @@ test.runIf(possible)(
     expect(readings(hub).map(({ time, value }) => ({ time, value }))).toEqual(fed);
   },
 );
+
+test.runIf(possible)('a device that listens is connected to, and again after the hub has gone', async () => {
+  const { hub, flash, program } = await setUp('m7');
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await using _device = await startDevice(program, { flash, port, listens: true });
+  for (const boots of [1, 1]) {
+    const socket = await connected(port);
+    await using session = new LinkSession(socket, hub.desk(), link).start();
+    expect((await session.hello()).info).toMatchObject({ board: 'm7', boots });
+    await session.feed(some(3));
+    await hub.until(() => readings(hub).length % 3 === 0 && readings(hub).length > 0);
+  }
+  await hub.until(() => readings(hub).length === 6);
+});
+
+/** QEMU takes a moment to listen. */
+async function connected(port: number): Promise<Socket> {
+  for (let attempt = 1; ; attempt++) {
+    const socket = connect({ port, host: '127.0.0.1' });
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
 
 test.runIf(possible)('the device with its memory for models fits the STM32H745, bank by bank', async () => {
   const folder = join(firmwareFolder, 'device');

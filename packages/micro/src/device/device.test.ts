@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { DeviceInfo, LinkEvent, LinkReading, LinkReport, SlotInfo } from '@sanderling/wire';
 import { possible, setUp } from './host-device.suite.ts';
@@ -142,6 +143,7 @@ test.runIf(possible)('wrong images are refused by name, and nothing changes', as
     ['wrong-slot', 'INVALID_MODEL', ({ address }) => hostImage({ slotAddress: address + 32, sequence: 11 })],
     ['wrong-slot', 'INVALID_MODEL', () => hostImage({ slotAddress: before.slots[0].address, sequence: 11 })],
     ['wrong-board', 'INVALID_MODEL', ({ address }) => hostImage({ slotAddress: address, sequence: 11, board: 'm7' })],
+    ['wrong-abi', 'UNSUPPORTED', (slot) => ofAbi(good(slot), 2)],
     ['older', 'CONFLICT', model({ sequence: 9 })],
     ['bad-header', 'CORRUPT', (slot) => damaged(good(slot), 30)],
     ['bad-digest', 'CORRUPT', (slot) => damaged(good(slot), 3000)],
@@ -171,6 +173,13 @@ test.runIf(possible)('wrong images are refused by name, and nothing changes', as
   expect(await session.status()).toMatchObject({ active: 0, previous: null, floor: 10 });
   await expect(session.rollback()).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
+
+/** An image whose header is sound and names another entry table. */
+function ofAbi(image: Buffer, abi: number): Buffer {
+  image.writeUInt32LE(abi, 12);
+  image.writeUInt32LE(crc32(image.subarray(0, 124)), 124);
+  return image;
+}
 
 function damaged(image: Buffer, at: number): Buffer {
   image[at]! ^= 1;

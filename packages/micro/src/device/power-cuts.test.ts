@@ -1,19 +1,26 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { crc32 } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandom } from '@sanderling/kit';
 import { execute } from '../boards/toolchain.ts';
 import { hasCompiler } from '../host.ts';
-import { buildDevice } from './build.ts';
+import { buildDevice, type DeviceProgram } from './build.ts';
 
 const possible = await hasCompiler();
+let cuts: DeviceProgram;
+beforeAll(async () => {
+  if (possible) cuts = await buildDevice('host', { program: 'cuts.c' });
+});
+afterAll(async () => {
+  await cuts?.[Symbol.asyncDispose]();
+});
+
 if (!possible) console.log('skipped: power cuts and fuzzing of the device (no C compiler)');
 
 test.runIf(possible)(
   'the power goes at every step of an update: the device comes back with a sound model and finishes, nothing lost or doubled',
   async () => {
-    await using cuts = await buildDevice('host', { program: 'cuts.c' });
     const once = await execute(cuts.path, ['update', '2000', '1']);
     expect(once).toMatchObject({ status: 0, words: '' });
     const [, steps, died] = /^update: steps (\d+), cuts (\d+), all finished$/m.exec(once.out)!;
@@ -26,7 +33,6 @@ test.runIf(possible)(
 test.runIf(possible)(
   'the power goes while the outbox goes round: every entry arrives once or is counted as lost',
   async () => {
-    await using cuts = await buildDevice('host', { program: 'cuts.c' });
     const ring = await execute(cuts.path, ['ring', '2']);
     expect(ring).toMatchObject({ status: 0, words: '' });
     expect(ring.out).toMatch(/^ring: steps \d+, cuts \d+, all finished$/m);

@@ -11,6 +11,8 @@ export interface DeviceOptions {
   readonly flash: string;
   /** Port on 127.0.0.1 where a hub listens; the device connects, again and again when the connection breaks. */
   readonly port: number;
+  /** Boards only: the device listens at `port` instead, as a serial server does, and the hub connects. @default false */
+  readonly listens?: boolean;
   /** Called with each line of the console (boards) or of what the process says. */
   readonly onLine?: (line: string) => void;
   /** Host only: a simulated reading every so many milliseconds. @default 0, none */
@@ -31,8 +33,8 @@ export interface Device extends AsyncDisposable {
 export async function startDevice(program: DeviceProgram, options: DeviceOptions): Promise<Device> {
   const { board, path } = program;
   if (board === 'host') return startHost(path, options);
-  const { flash, port, onLine } = options;
-  const link = { connect: { port }, reconnect: 1 };
+  const { flash, port, onLine, listens = false } = options;
+  const link = listens ? { listen: { port } } : { connect: { port }, reconnect: 1 };
   const emulator = await runFirmware({ board, path }, { flash, link, ...(onLine ? { onLine } : {}) });
   return {
     kill: () => emulator.kill(),

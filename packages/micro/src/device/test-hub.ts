@@ -32,7 +32,7 @@ export class TestHub implements AsyncDisposable {
     server.on('connection', (socket) => {
       socket.setNoDelay(true);
       void this.#session?.close();
-      const session = new LinkSession(options.wrap?.(socket) ?? socket, this.#desk(), options.link).start();
+      const session = new LinkSession(options.wrap?.(socket) ?? socket, this.desk(), options.link).start();
       this.#session = session;
       void this.#forget(session);
       for (const wake of this.#waiting) wake();
@@ -93,7 +93,8 @@ export class TestHub implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #desk(): LinkDesk {
+  /** What sessions ask of this hub. */
+  desk(): LinkDesk {
     return {
       deviceKey: async (device) => this.keys.get(device),
       tokenKey: async (token) => this.tokens.get(token),
