@@ -15,7 +15,7 @@ const scratchBytes = ({ depth, rows }: ProductsWork): number => Math.min(rows, 2
 function writeProducts(desk: Desk): Lines {
   const work = workOf(desk.layer, 'products');
   need(desk, 'int8_dsp', 'int8_widen');
-  if (work.rows === 1) need(desk, 'int8_sum2', 'int8_products1');
+  if (work.rows === 1) need(desk, 'int8_quad2', 'int8_sum2', 'int8_products1');
   else need(desk, 'int8_sum4', 'int8_products2');
   const quads = quadsOf(work.depth);
   const empty = quads * 4 > work.depth;

@@ -1,14 +1,57 @@
 // C functions of recurrent layers: sums of a step, gates, activations by a table with interpolation.
 
 const recurrent = `/* Sums of one row with an even number of channels. */
+#if defined(NAME_DSP_ROWS)
+typedef struct {
+    const int16_t *x;
+    int32_t quads;
+    int32_t pairs;
+    int32_t *sums;
+} NAME_sums_job;
+__attribute__((naked, noinline)) static void NAME_all_sums(
+    NAME_sums_job *job __attribute__((unused)), const int8_t *w __attribute__((unused)))
+{
+    __asm__(".syntax unified\\n\\t"
+            "push {r0, r4-r11, lr}\\n\\t"
+            "1: ldr r3, [sp]\\n\\t"
+            "ldm r3, {r0, r2}\\n\\t"
+            "mov r12, #0\\n\\t"
+            "mov lr, #0\\n\\t"
+            "tst r2, #1\\n\\t"
+            "beq 2f\\n\\t"
+            "ldmia r0!, {r4, r5}\\n\\t"
+            "ldmia r1!, {r8, r9}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9")
+            "2: lsrs r2, r2, #1\\n\\t"
+            "beq 4f\\n\\t"
+            "3: ldmia r0!, {r4-r7}\\n\\t"
+            "ldmia r1!, {r8-r11}\\n\\t" NAME_QUAD2("r4", "r5", "r8", "r9") NAME_QUAD2("r6", "r7", "r10", "r11")
+            "subs r2, r2, #1\\n\\t"
+            "bne 3b\\n\\t"
+            "4: ldr r3, [sp]\\n\\t"
+            "ldr r4, [r3, #12]\\n\\t"
+            "stmia r4!, {r12, lr}\\n\\t"
+            "str r4, [r3, #12]\\n\\t"
+            "ldr r4, [r3, #8]\\n\\t"
+            "subs r4, r4, #1\\n\\t"
+            "str r4, [r3, #8]\\n\\t"
+            "bne 1b\\n\\t"
+            "pop {r0, r4-r11, pc}\\n\\t");
+}
+#endif
+
 static void NAME_sums(const int16_t *x, const int8_t *w, int32_t quads, int32_t channels, int32_t *sums)
 {
+#if defined(NAME_DSP_ROWS)
+    NAME_sums_job job = {x, quads, channels / 2, sums};
+    NAME_all_sums(&job, w);
+#else
     for (int32_t c = 0; c < channels; c += 2) {
         sums[c] = 0;
         sums[c + 1] = 0;
         NAME_sum2(x, w, quads, sums + c);
         w += 8 * quads;
     }
+#endif
 }
 
 /* A row of int16 in the order in which the sums take it. */

@@ -155,13 +155,17 @@ static void NAME_fill(int32_t value, int32_t at, int32_t count, int16_t *row, in
     }
 }`;
 
-const sum2 = `/* Adds the products of one row (quads fours) with two channels to sums; weights lie as [quads][2][4]. */
-#if defined(NAME_DSP_ROWS)
+const quad2 = `#if defined(NAME_DSP_ROWS)
+/* One four of a row with two channels: x in two registers, weights in two, sums in r12 and lr. */
 #define NAME_QUAD2(x0, x1, w0, w1)                                                                  \\
     "sxtb16 r3, " w0 "\\n\\tsmlad r12, " x0 ", r3, r12\\n\\tsxtb16 r3, " w1 "\\n\\tsmlad lr, " x0 ", r3, lr\\n\\t" \\
     "sxtb16 r3, " w0 ", ror #8\\n\\tsmlad r12, " x1 ", r3, r12\\n\\t"                                  \\
     "sxtb16 r3, " w1 ", ror #8\\n\\tsmlad lr, " x1 ", r3, lr\\n\\t"
-__attribute__((naked, noinline)) static void NAME_sum2(
+#endif`;
+
+const sum2 = `/* Adds the products of one row (quads fours) with two channels to sums; weights lie as [quads][2][4]. */
+#if defined(NAME_DSP_ROWS)
+__attribute__((naked, noinline, unused)) static void NAME_sum2(
     const int16_t *x __attribute__((unused)), const int8_t *w __attribute__((unused)),
     int32_t quads __attribute__((unused)), int32_t *sums __attribute__((unused)))
 {
@@ -461,6 +465,7 @@ export const integerHelpers = {
   int8_dsp: { text: dsp },
   int8_widen: { text: rows },
   int8_fill: { text: fill },
+  int8_quad2: { text: quad2 },
   int8_sum2: { text: sum2 },
   int8_sum4: { text: sum4 },
   int8_products1: { text: products1 },
