@@ -18,6 +18,8 @@ export interface Residual {
 /** A ledger's content as plain JSON. */
 export interface ForecastLedgerState {
   readonly version: 1;
+  /** The newest cell with a reading, the sum of its readings and their count; absent while there was none, and in what an earlier version stored. */
+  readonly observed?: readonly [cell: number, sum: number, count: number];
   /** One entry a cell that waits: the cell, and its forecasts by step − 1 (null: none). */
   readonly waiting: readonly (readonly [cell: number, forecasts: readonly (number | null)[]])[];
 }
@@ -32,6 +34,9 @@ export interface LedgerShape extends Lattice {
  * Matches forecasts with the readings that come later.
  * A cell is settled by the mean of its readings, as soon as one lies at or after its time (a quarter of a step of jitter allowed) or a
  * later cell begins; cells without a reading are dropped unjudged. Holds 2 `horizon` × `horizon` numbers at most.
+ *
+ * When the clock was ahead and has come back, `WindowBuffer` decides so and starts over. The ledger follows it: a forecast that starts from a
+ * row before the newest reading can only come from a window that has started over, so everything noted under the other clock is forgotten.
  */
 export class ForecastLedger {
   readonly #shape: LedgerShape;
@@ -49,9 +54,13 @@ export class ForecastLedger {
     return this.#waiting.size;
   }
 
-  /** Notes a forecast: `points[i]` is step `i + 1`. A second forecast made at the same row replaces the first. */
+  /**
+   * Notes a forecast: `points[i]` is step `i + 1`. A second forecast made at the same row replaces the first; one made at a row before
+   * the newest reading's forgets everything earlier, as the window that it is made from has started over.
+   */
   add(points: readonly ForecastPoint[]): void {
     const { horizon } = this.#shape;
+    if (points.length > 0 && cellOf(points[0]!.time, this.#shape) <= this.#cell) this.reset();
     for (let i = 0; i < Math.min(points.length, horizon); i++) {
       const { time, value } = points[i]!;
       const cell = cellOf(time, this.#shape);
@@ -87,20 +96,27 @@ export class ForecastLedger {
     this.#sum = 0;
   }
 
-  /** The forecasts that wait, as plain JSON. */
+  /** The forecasts that wait and what has been observed of the newest cell, as plain JSON: a ledger restored from it settles the same. */
   state(): ForecastLedgerState {
     const waiting = [...this.#waiting].map(
       ([cell, steps]) => [cell, Array.from(steps, (step) => (Number.isNaN(step) ? null : step))] as const,
     );
-    return { version: 1, waiting };
+    const observed = [this.#cell, this.#sum, this.#count] as const;
+    return Number.isNaN(this.#cell) ? { version: 1, waiting } : { version: 1, observed, waiting };
   }
 
   /** Takes over a stored content. @throws CORRUPT when it is damaged; the ledger is then empty. */
   restore(state: ForecastLedgerState): void {
     this.reset();
-    if (state?.version !== 1 || !Array.isArray(state.waiting) || !state.waiting.every(isEntry)) {
+    if (
+      state?.version !== 1 ||
+      !Array.isArray(state.waiting) ||
+      !state.waiting.every(isEntry) ||
+      !isObserved(state.observed)
+    ) {
       throw new SanderlingError('CORRUPT', 'the stored forecasts are damaged', { fix: 'start with none' });
     }
+    if (state.observed) [this.#cell, this.#sum, this.#count] = state.observed;
     for (const [cell, steps] of state.waiting) {
       const row = new Float64Array(this.#shape.horizon).fill(Number.NaN);
       for (let i = 0; i < Math.min(row.length, steps.length); i++) row[i] = steps[i] ?? Number.NaN;
@@ -134,6 +150,13 @@ export class ForecastLedger {
     const limit = 2 * this.#shape.horizon;
     while (this.#waiting.size > limit) this.#waiting.delete(this.#waiting.keys().next().value as number);
   }
+}
+
+function isObserved(observed: unknown): boolean {
+  if (observed === undefined) return true;
+  if (!Array.isArray(observed) || observed.length !== 3) return false;
+  const [cell, sum, count] = observed as unknown[];
+  return Number.isInteger(cell) && Number.isFinite(sum) && Number.isInteger(count) && (count as number) >= 0;
 }
 
 function isEntry(entry: unknown): boolean {

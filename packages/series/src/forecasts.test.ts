@@ -10,8 +10,11 @@ import {
   fitLinear,
   fitPreprocessing,
   ForecastLedger,
+  parsePreprocessing,
   suggestTask,
+  WindowBuffer,
   windowStarts,
+  type ForecastLedgerState,
   type ForecastMatrix,
   type Grid,
 } from './index.ts';
@@ -167,16 +170,101 @@ describe('ForecastLedger', () => {
     expect(ledger.waiting).toBeLessThanOrEqual(6);
   });
 
+  it('settles the same from its state, wherever it is stored, also within a cell', () => {
+    const moves = fc.array(fc.tuple(fc.integer({ min: -60, max: 150 }), fc.boolean(), fc.boolean()), { minLength: 20 });
+    fc.assert(
+      fc.property(moves, (list) => {
+        const ledger = new ForecastLedger(shape);
+        let stored = new ForecastLedger(shape);
+        let time = 1000;
+        for (const [i, [move, forecasts, stops]] of list.entries()) {
+          time += move;
+          expect(stored.observe({ time, value: i })).toEqual(ledger.observe({ time, value: i }));
+          const points = forecast(100 * Math.floor(time / 100 + 0.5), [i, 2 * i, 3 * i]);
+          if (forecasts) for (const each of [ledger, stored]) each.add(points);
+          if (!stops) continue;
+          const state = JSON.parse(JSON.stringify(stored.state())) as ForecastLedgerState;
+          stored = new ForecastLedger(shape);
+          stored.restore(state);
+        }
+        expect(stored.state()).toEqual(ledger.state());
+      }),
+    );
+  });
+
+  it('judges again as soon as the window does, after the clock jumped ahead and came back', () => {
+    const p = clockPreprocessing;
+    for (const [ahead, step] of [
+      [40 * 24 * hour, 100],
+      [2000, 100],
+      [1e6, 30],
+    ] as const) {
+      const buffer = new WindowBuffer(p);
+      let ledger = new ForecastLedger(p);
+      const times = [
+        ...Array.from({ length: 40 }, (_, i) => 5000 + i * step),
+        ...Array.from({ length: 15 }, (_, i) => 5000 + 40 * step + ahead + i * step),
+        ...Array.from({ length: 60 }, (_, i) => 5000 + 55 * step + i * step),
+      ];
+      let restartedAt = Infinity;
+      let forecastAt = Infinity;
+      const judged: number[] = [];
+      for (const [i, time] of times.entries()) {
+        const status = buffer.push({ time, value: i });
+        if (status === 'restarted') restartedAt = i;
+        for (const residual of ledger.observe({ time, value: i })) {
+          if (i < restartedAt) continue;
+          judged.push(i);
+          // Every forecast is the number of the row that it was made at: none of the other clock's is settled.
+          expect(residual.forecast).toBe(residual.time / 100 - residual.step);
+        }
+        if (!buffer.ready || ['late', 'stale'].includes(status)) continue;
+        if (i > restartedAt) forecastAt = Math.min(forecastAt, i);
+        ledger.add(forecast(buffer.lastTime, Array(3).fill(buffer.lastTime / 100)));
+        if (i % 3 > 0) continue;
+        const stored = ledger;
+        ledger = new ForecastLedger(p);
+        ledger.restore(JSON.parse(JSON.stringify(stored.state())) as ForecastLedgerState);
+      }
+      expect([restartedAt, forecastAt].every(Number.isFinite), `${ahead} ms ahead`).toBe(true);
+      const readingsPerStep = Math.ceil(100 / step);
+      expect(judged[0]! - forecastAt, `${ahead} ms ahead`).toBeLessThanOrEqual(2 * readingsPerStep);
+      expect(judged.length).toBeGreaterThan(40 / readingsPerStep);
+    }
+  });
+
   it('goes on after a restart, and refuses a damaged state', () => {
     const ledger = new ForecastLedger(shape);
     ledger.add(forecast(0, [1, 2, 3]));
     const restarted = new ForecastLedger(shape);
     restarted.restore(JSON.parse(JSON.stringify(ledger.state())) as ReturnType<ForecastLedger['state']>);
     expect(restarted.observe({ time: 200, value: 7 })).toMatchObject([{ step: 2, forecast: 2, residual: 5 }]);
-    for (const bad of [undefined, {}, { version: 1, waiting: [[0.5, []]] }, { version: 1, waiting: [[1, ['x']]] }]) {
+    const spoilt = [[0.5, 1, 1], [1, null, 1], [1, 1, -1], [1, 1], 'x', null].map((observed) => ({
+      version: 1,
+      observed,
+      waiting: [],
+    }));
+    const damaged = [undefined, {}, { version: 1, waiting: [[0.5, []]] }, { version: 1, waiting: [[1, ['x']]] }];
+    for (const bad of [...damaged, ...spoilt]) {
       expect(() => restarted.restore(bad as never)).toThrow(expect.objectContaining({ code: 'CORRUPT' }));
     }
   });
+});
+
+/** Steps of 100 ms: the buffer keeps 4 windows and a row. */
+const clockPreprocessing = parsePreprocessing({
+  version: 1,
+  stepMs: 100,
+  offsetMs: 0,
+  window: 4,
+  horizon: 3,
+  features: ['value'],
+  mean: 0,
+  std: 1,
+  differenceStd: 1,
+  clampSigma: 8,
+  maxInterpolateSteps: 1,
+  unit: '°C',
 });
 
 describe('suggestTask', () => {

@@ -14,6 +14,7 @@ import {
   madeRelease,
   preprocessingOf,
   settings,
+  steadyReadings,
   troubledReadings,
   withRuntime,
   type MadeRelease,
@@ -66,6 +67,26 @@ describe.runIf(compiler)('a forecaster in C on this machine', () => {
     expect([...statusesSeen].toSorted()).toEqual(
       ['duplicate', 'filling', 'gap', 'invalid', 'late', 'ready', 'restarted', 'stale'].toSorted(),
     );
+  });
+
+  test('the drift monitor goes on after the clock has jumped ahead and come back', async () => {
+    for (const [i, { preprocessing, monitor }] of releases.entries()) {
+      const { stepMs } = preprocessing;
+      const steady = steadyReadings(preprocessing, 420, createRandom(i, 'clock'));
+      // Long enough ahead for its forecasts to be noted, further than the window keeps; what follows is a sensor gone noisy.
+      const readings = steady.map(({ time, value }, at): Reading => {
+        const noisy = at >= 200 ? Math.fround(value + (at % 2 === 0 ? 15 : -15)) : value;
+        return { time: at >= 120 && at < 160 ? time + 90_000 * stepMs : time, value: noisy };
+      });
+      const want = await referenceOutcomes(releases[i]!, readings);
+      const { answers } = await host.run(i, readings);
+      expectSame(answers, want);
+      const restarted = want.findIndex(({ status }) => status === 'restarted');
+      expect(restarted).toBeGreaterThan(160);
+      const settled = want.slice(restarted).filter(({ residuals }) => residuals.length > 0);
+      expect(settled.length, `release ${i}, ${monitor.detector ?? 'page-hinkley'}`).toBeGreaterThan(100);
+      expect(settled.some(({ verdict }) => verdict.rollingError !== null && verdict.rollingError > 5)).toBe(true);
+    }
   });
 
   test('more readings a cell than are kept apart are folded as packages/series folds them', async () => {

@@ -34,9 +34,13 @@ static uint32_t forecaster_find(const forecaster_ledger *ledger, int64_t cell)
     return at;
 }
 
-/* Notes a forecast that starts behind `last`. */
+/* Notes a forecast that starts behind `last`. One from before the newest reading comes from a window that has started over, as the clock was
+   ahead and has come back: what was noted under that clock is forgotten. */
 static void forecaster_note(forecaster_ledger *ledger, int64_t last, double one_step_ahead)
 {
+    if (last < ledger->cell) {
+        forecaster_empty_ledger(ledger);
+    }
     for (uint32_t step = 1U; step <= FORECASTER_HORIZON; step++) {
         const uint32_t at = forecaster_find(ledger, last + (int64_t)step);
         if (at == ledger->waiting) {
