@@ -30,7 +30,7 @@ interface Sign {
 
 /**
  * The photographs in the order of the camera. Students showed 0 to 9 one after another, so that a number that falls begins the next
- * student: 208 series, 194 of them of exactly ten; the set's own page says 218 students.
+ * student: 209 series, 194 of them of exactly ten; the set's own page says 218 students.
  */
 async function signs(): Promise<Sign[]> {
   const root = `${dataFolder('images-sign-digits')}/Dataset`;

@@ -1,6 +1,6 @@
 // Memory of training: whether it grows over 10,000 steps (resident memory after a collection at 1,000 and at 10,000), and its peak beside PyTorch's
 // on the same networks, data and batches. Each network in a process of its own, one thread.
-//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [part of a name]
+//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [peak|growth [part of a name]]
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -110,13 +110,13 @@ const small: Readonly<Record<string, Case>> = {
   'LSTM forecaster 24 × 32, batch 64': recurrent('lstm', 24, 32),
   'dense autoencoder 1024-256-64, batch 16': dense(16),
   'convolutional autoencoder 1024, batch 4': convolutional(4),
-  'picture classifier 16 × 16, 128/128/384 filters, batch 4': picture(16, 4),
-  'depthwise classifier 32 × 32, batch 4': depthwise(32, 4),
-  'mask network 32 × 32, batch 4': {
-    network: () => maskNetwork({ size: [32, 32] }),
+  'picture classifier 8 × 8, 128/128/384 filters, batch 4': picture(8, 4),
+  'depthwise classifier 16 × 16, batch 4': depthwise(16, 4),
+  'mask network 16 × 16, batch 4': {
+    network: () => maskNetwork({ size: [16, 16] }),
     input: 'image',
-    dims: [3, 32, 32],
-    target: { ...numbers([rows, 1, 32, 32]), data: Float32Array.from({ length: rows * 1024 }, (_, i) => i % 2) },
+    dims: [3, 16, 16],
+    target: { ...numbers([rows, 1, 16, 16]), data: Float32Array.from({ length: rows * 256 }, (_, i) => i % 2) },
     loss: dice(),
     batch: 4,
   },
@@ -193,26 +193,36 @@ async function peerPeak(python: string, name: string, steps: number): Promise<nu
   return Math.min(...peaks);
 }
 
-async function main(only: string): Promise<void> {
-  const growth = ['| network | MB after 1,000 steps | MB after 10,000 | growth |', '|---|---|---|---|'];
+async function growthTable(only: string): Promise<string[]> {
+  const table = ['| network | MB after 1,000 steps | MB after 10,000 | growth |', '|---|---|---|---|'];
   for (const name of Object.keys(small).filter((one) => one.includes(only))) {
     const { early: before, late: after } = await inProcess('small', name, late);
     const change = `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
-    growth.push(`| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
-    console.log(growth.at(-1));
+    table.push(`| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
+    console.log(table.at(-1));
   }
+  return table;
+}
+
+async function peakTable(only: string): Promise<string[]> {
   const python = process.env['SANDERLING_TORCH_PYTHON'];
   if (python === undefined) console.log('skipped: PyTorch (set SANDERLING_TORCH_PYTHON to a Python that has torch)');
-  const peaks = ['| network | ours, MB | PyTorch, MB | ours / PyTorch |', '|---|---|---|---|'];
+  const table = ['| network | ours, MB | PyTorch, MB | ours / PyTorch |', '|---|---|---|---|'];
   for (const [name, { batch }] of Object.entries(full).filter(([one]) => one.includes(only))) {
-    const steps = /picture/.test(name) ? 12 : 60;
+    const steps = /picture/.test(name) ? 8 : 20;
     const { peak } = await inProcess('full', name, steps);
     const theirs = python === undefined ? undefined : await peerPeak(python, name, steps);
     const cells = [theirs?.toFixed(0) ?? '–', theirs === undefined ? '–' : (peak / theirs).toFixed(2)];
-    peaks.push(`| ${name}, batch ${batch} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
-    console.log(peaks.at(-1));
+    table.push(`| ${name}, batch ${batch} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
+    console.log(table.at(-1));
   }
-  if (only !== '') return;
+  return table;
+}
+
+async function main(part: string, only: string): Promise<void> {
+  const peaks = part === 'growth' ? [] : await peakTable(only);
+  const growth = part === 'peak' ? [] : await growthTable(only);
+  if (part !== '' || only !== '') return;
   await writeResult('train-memory.md', [
     '# Memory of training',
     '',
@@ -220,7 +230,7 @@ async function main(only: string): Promise<void> {
     '',
     ...growth,
     '',
-    'The most memory a process held (VmHWM), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less).',
+    'The most memory a process held (VmHWM) in 20 steps (8 of the pictures), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less).',
     '',
     ...peaks,
   ]);
@@ -230,4 +240,4 @@ const [, , flag, kind, name, steps] = process.argv;
 if (flag === '--child') {
   const one = (kind === 'full' ? full : small)[name ?? ''] as Case;
   process.stdout.write(JSON.stringify(await measure(one, Number(steps))));
-} else await main(flag ?? '');
+} else await main(flag ?? '', kind ?? '');
