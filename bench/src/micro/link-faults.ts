@@ -1,5 +1,5 @@
 // The microcontroller's link under faults, power cuts and hostile frames; and how fast it is on the emulated boards.
-// Run: node bench/src/micro/link-faults.ts [FRAMES=12000] [FUZZED=1000000] [KILLS=25]
+// Run: node bench/src/micro/link-faults.ts [FRAMES=12000] [FUZZED=400000] [KILLS=25]
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -26,7 +26,7 @@ import {
   type FaultTrial,
 } from '@sanderling/micro/testing';
 
-const [frames, fuzzed, kills] = [2, 3, 4].map((at, i) => Number(process.argv[at] ?? [12_000, 1_000_000, 25][i])) as [
+const [frames, fuzzed, kills] = [2, 3, 4].map((at, i) => Number(process.argv[at] ?? [12_000, 400_000, 25][i])) as [
   number,
   number,
   number,
@@ -105,8 +105,8 @@ async function cuts(): Promise<void> {
   const trials: readonly (readonly [string, readonly string[]])[] = [
     ['update of 2 kB with readings, every step', ['update', '2000', '1']],
     ['update of 20 kB with readings, every step', ['update', '20000', '1']],
-    ['update of 140 kB (two sectors), every 7th step', ['update', '140000', '7']],
-    ['update of 20 kB, a second cut while it recovers', ['update', '20000', '3', 'again']],
+    ['update of 140 kB (two sectors), every 41st step', ['update', '140000', '41']],
+    ['update of 20 kB, a second cut while it recovers, every 5th step', ['update', '20000', '5', 'again']],
     ['the outbox goes round with alarms in it, every step', ['ring', '1']],
   ];
   for (const [what, args] of trials) {

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRandom } from '@sanderling/kit';
 import { LinkSession, type LinkEvent, type LinkReading, type LinkReport, type SlotInfo } from '@sanderling/wire';
 import { firmwareObjects, scriptFlags } from '../boards/build.ts';
@@ -17,6 +17,9 @@ import { hostRelease } from './host-image.ts';
 import { provisionFlash } from './provision.ts';
 import { startDevice, type Device } from './start.ts';
 import { TestHub } from './test-hub.ts';
+
+// Compilers, emulators and processes: on a busy machine they take long, and that is no failure.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const possible = await hasBoardTools();
 if (!possible)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { hasCompiler } from '../host.ts';
 import { buildDevice } from './build.ts';
 import { faultTrial } from './fault-trial.ts';
@@ -10,6 +10,9 @@ import { faultNames, faultOptions, faultyStream } from './faulty-stream.ts';
 import { provisionFlash } from './provision.ts';
 import { startDevice } from './start.ts';
 import { TestHub } from './test-hub.ts';
+
+// Compilers, emulators and processes: on a busy machine they take long, and that is no failure.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const possible = await hasCompiler();
 if (!possible) console.log('skipped: the device behind a bad link (no C compiler)');

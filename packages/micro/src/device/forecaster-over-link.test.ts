@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createRandom } from '@sanderling/kit';
 import type { LinkEvent, LinkReport } from '@sanderling/wire';
 import { buildModelImage, hasBoardTools } from '../boards/index.ts';
@@ -13,6 +13,9 @@ import { hostRelease } from './host-image.ts';
 import { provisionFlash } from './provision.ts';
 import { startDevice } from './start.ts';
 import { TestHub } from './test-hub.ts';
+
+// Compilers, emulators and processes: on a busy machine they take long, and that is no failure.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const possible = await hasBoardTools();
 if (!possible) console.log('skipped: a forecaster over the link (no qemu-system-arm, gcc-arm-none-eabi)');

@@ -1,13 +1,17 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { crc32 } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createRandom } from '@sanderling/kit';
 import { execute } from '../boards/toolchain.ts';
 import { hasCompiler } from '../host.ts';
 import { buildDevice, type DeviceProgram } from './build.ts';
 
+// Compilers, emulators and processes: on a busy machine they take long, and that is no failure.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
 const possible = await hasCompiler();
+const patience = { timeout: 240_000 };
 let cuts: DeviceProgram;
 beforeAll(async () => {
   if (possible) cuts = await buildDevice('host', { program: 'cuts.c' });
@@ -21,19 +25,22 @@ if (!possible) console.log('skipped: power cuts and fuzzing of the device (no C 
 test.runIf(possible)(
   'the power goes at every step of an update: the device comes back with a sound model and finishes, nothing lost or doubled',
   async () => {
-    const once = await execute(cuts.path, ['update', '2000', '1']);
+    const once = await execute(cuts.path, ['update', '2000', '1'], patience);
     expect(once).toMatchObject({ status: 0, words: '' });
     const [, steps, died] = /^update: steps (\d+), cuts (\d+), all finished$/m.exec(once.out)!;
     expect(Number(steps)).toBeGreaterThan(400);
     expect(died).toBe(steps);
-    expect(await execute(cuts.path, ['update', '9000', '9', 'again'])).toMatchObject({ status: 0, words: '' });
+    expect(await execute(cuts.path, ['update', '9000', '9', 'again'], patience)).toMatchObject({
+      status: 0,
+      words: '',
+    });
   },
 );
 
 test.runIf(possible)(
   'the power goes while the outbox goes round: every entry arrives once or is counted as lost',
   async () => {
-    const ring = await execute(cuts.path, ['ring', '2']);
+    const ring = await execute(cuts.path, ['ring', '2'], patience);
     expect(ring).toMatchObject({ status: 0, words: '' });
     expect(ring.out).toMatch(/^ring: steps \d+, cuts \d+, all finished$/m);
   },
@@ -43,7 +50,7 @@ test.runIf(possible)(
   '100,000 frames of every bad kind, under AddressSanitizer and UndefinedBehaviorSanitizer',
   async () => {
     await using fuzz = await buildDevice('host', { program: 'fuzz.c', sanitize: true });
-    const runs = await Promise.all([1, 2].map((seed) => execute(fuzz.path, [String(seed), '50000'])));
+    const runs = await Promise.all([1, 2].map((seed) => execute(fuzz.path, [String(seed), '50000'], patience)));
     for (const { status, words, out } of runs) {
       expect([status, words, out]).toEqual([0, '', expect.stringMatching(/^frames 50000; .* switches [1-9]\d+;/)]);
     }
