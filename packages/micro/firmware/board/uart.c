@@ -6,7 +6,7 @@
 #define RING_BYTES 2048u /* a power of two */
 
 typedef struct {
-    uint8_t           bytes[RING_BYTES];
+    volatile uint8_t  bytes[RING_BYTES]; /* so that a byte is read before its place is given back */
     volatile uint32_t written, taken; /* ever; their difference is what waits */
 } receiver;
 
