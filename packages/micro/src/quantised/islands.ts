@@ -200,8 +200,8 @@ function withoutConstantReals(program: Program, draft: Draft): Program {
     return false;
   });
   if (replaced.size === 0) return program;
-  const with_ = (value: Value | undefined): Value | undefined => (value && replaced.get(value)) ?? value;
-  const renewed = layers.map((layer, index) => Object.freeze({ ...layer, index, inputs: layer.inputs.map(with_) }));
+  const current = (value: Value | undefined): Value | undefined => (value && replaced.get(value)) ?? value;
+  const renewed = layers.map((layer, index) => Object.freeze({ ...layer, index, inputs: layer.inputs.map(current) }));
   const read = new Set(renewed.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]));
   const fixed = new Set([...program.inputs, ...program.states.map(({ input }) => input)]);
   const values = [...program.values, ...replaced.values()].filter((value) => read.has(value) || fixed.has(value));

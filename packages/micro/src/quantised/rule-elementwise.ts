@@ -2,7 +2,7 @@
 import { indexText, loop, nest, type Lines, type Walk } from '../emit/c-text.ts';
 import { countOf, elementTypes, stridesOf, type Layer, type Value } from '../ir.ts';
 import { broadcastStrides, inputOf, outputOf, productOf, type Desk, type OperatorRule } from '../operators/rule.ts';
-import { need, prefixOf, workOf } from './rule-text.ts';
+import { need, plus, prefixOf, workOf } from './rule-text.ts';
 
 const rule = (write: OperatorRule['write'], more: Partial<OperatorRule> = {}): OperatorRule => ({
   covers: 'integer layer',
@@ -33,14 +33,8 @@ function writeSum(desk: Desk): Lines {
   ];
   return nest(out.dims, walks, ([y, ...terms]) => {
     const sum = terms.map((term, i) => (i < factors.length ? `${term} * ${factors[i]}` : term)).join(' + ');
-    const shifted =
-      addendDims || addends[0] === 0 ? sum : `${sum}${addends[0]! < 0 ? ' - ' : ' + '}${Math.abs(addends[0]!)}`;
-    return [
-      `${y} = (int8_t)${prefix}within(${prefix}rounded(${shifted.replaceAll('* -', '* -')}, ${shift}) + ${zero}, ${low}, ${high});`.replace(
-        '+ -',
-        '- ',
-      ),
-    ];
+    const whole = `${sum}${addendDims ? '' : plus(addends[0]!)}`;
+    return [`${y} = (int8_t)${prefix}within(${prefix}rounded(${whole}, ${shift})${plus(zero)}, ${low}, ${high});`];
   });
 }
 
@@ -55,10 +49,10 @@ function writeProduct(desk: Desk): Lines {
     walkOf(desk, 0, out.dims),
     walkOf(desk, 1, out.dims),
   ];
-  const less = (text: string, by: number): string => `(${text}${by < 0 ? ` + ${-by}` : ` - ${by}`})`;
+  const less = (text: string, by: number): string => `(${text}${plus(-by)})`;
   return nest(out.dims, walks, ([y, a, b]) => [
     `const int32_t both = ${less(a!, zeros[0])} * ${less(b!, zeros[1])}${up === 0 ? '' : ` * ${2 ** up}`};`,
-    `${y} = (int8_t)${prefix}within(${prefix}scaled(both, ${multiplier}, ${shift})${zero < 0 ? ` - ${-zero}` : ` + ${zero}`}, ${low}, ${high});`,
+    `${y} = (int8_t)${prefix}within(${prefix}scaled(both, ${multiplier}, ${shift})${plus(zero)}, ${low}, ${high});`,
   ]);
 }
 
@@ -74,7 +68,7 @@ function writeNarrow(desk: Desk): Lines {
   const prefix = prefixOf(desk);
   const value = `${desk.input(0)}[i]${up === 0 ? '' : ` * ${2 ** up}`}`;
   return loop('i', countOf(outputOf(desk.layer)), [
-    `${desk.output()}[i] = (int8_t)${prefix}within(${prefix}scaled(${value}, ${multiplier}, ${shift})${zero < 0 ? ` - ${-zero}` : ` + ${zero}`}, -128, 127);`,
+    `${desk.output()}[i] = (int8_t)${prefix}within(${prefix}scaled(${value}, ${multiplier}, ${shift})${plus(zero)}, -128, 127);`,
   ]);
 }
 
@@ -125,7 +119,7 @@ function writeSoftmax(desk: Desk): Lines {
       ...each([
         `const uint64_t share = (uint64_t)(uint32_t)${table}[most - ${desk.input(0)}[${at}]] * ${numerator}U;`,
         `const int32_t code = (int32_t)((share + ((uint64_t)sum << ${down - 1})) / ((uint64_t)sum << ${down}));`,
-        `${desk.output()}[${at}] = (int8_t)${prefix}within(code + ${zero}, -128, 127);`.replace('+ -', '- '),
+        `${desk.output()}[${at}] = (int8_t)${prefix}within(code${plus(zero)}, -128, 127);`,
       ]),
     ]),
   );
@@ -161,10 +155,7 @@ function writeQuantise(desk: Desk): Lines {
   const [s, r, type] = x.dtype === 'float64' ? ['', 'rint', 'double'] : ['F', 'rintf', 'float'];
   const real = (value: number): string => `${decimal(value)}${s}`;
   return nest(out.dims, walks(desk, order, [x, out]), ([to, from]) => [
-    `const ${type} code = ${r}(${from} / ${real(scale[0]!)})${zeroPoint === 0 ? '' : ` + ${real(zeroPoint)}`};`.replace(
-      '+ -',
-      '- ',
-    ),
+    `const ${type} code = ${r}(${from} / ${real(scale[0]!)})${zeroPoint === 0 ? '' : `${zeroPoint < 0 ? ' - ' : ' + '}${real(Math.abs(zeroPoint))}`};`,
     `${to} = (code >= ${real(low)}) ? ((code <= ${real(-low - 1)}) ? (${c})code : (${c})${-low - 1}) : ((code < ${real(low)}) ? (${c})(${low}) : (${c})(${zeroPoint}));`,
   ]);
 }
@@ -190,7 +181,7 @@ function writeDequantise(desk: Desk): Lines {
   const [x, out] = [inputOf(layer, 0), outputOf(layer)];
   const { scale, zeroPoint } = x.quantisation!;
   const [s, type] = out.dtype === 'float64' ? ['', 'double'] : ['F', 'float'];
-  const less = zeroPoint === 0 ? '' : zeroPoint < 0 ? ` + ${-zeroPoint}` : ` - ${zeroPoint}`;
+  const less = plus(-zeroPoint);
   return nest(out.dims, walks(desk, order, [x, out]), ([to, from]) => [
     `${to} = (${type})(${from}${less}) * ${decimal(scale[0]!)}${s};`,
   ]);

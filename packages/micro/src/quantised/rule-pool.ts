@@ -1,7 +1,7 @@
 // Pools in int8, channels last: a row of channels at a time.
 import { indexText, loop, type Lines } from '../emit/c-text.ts';
 import type { Desk, OperatorRule } from '../operators/rule.ts';
-import { leaves, need, prefixOf, workOf } from './rule-text.ts';
+import { leaves, need, plus, prefixOf, workOf } from './rule-text.ts';
 import type { PoolWork } from './work.ts';
 
 function overPlaces({ geometry }: PoolWork, lines: Lines): Lines {
@@ -54,8 +54,8 @@ function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
   need(desk, 'int8_scale', 'int8_within');
   const prefix = prefixOf(desk);
   const table = desk.constant('factors', 'int32', factors);
-  const less = zeroIn < 0 ? `+ count * ${-zeroIn}` : `- count * ${zeroIn}`;
-  const sum = `(sums[c] ${less})${up === 0 ? '' : ` * ${2 ** up}`}`;
+  const less = zeroIn < 0 ? ` + count * ${-zeroIn}` : ` - count * ${zeroIn}`;
+  const sum = `(sums[c]${less})${up === 0 ? '' : ` * ${2 ** up}`}`;
   const [m, s] = padded ? [`${table}[0]`, `${table}[1]`] : [`${table}[2 * count]`, `${table}[2 * count + 1]`];
   return [
     `int32_t *const sums = (int32_t *)(void *)${desk.scratch()};`,
@@ -65,10 +65,7 @@ function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
       ...loop('c', channels, ['sums[c] = 0;']),
       ...overTaps(desk, work, ['count++;', ...loop('c', channels, ['sums[c] += row[c];'])]),
       ...loop('c', channels, [
-        `out[c] = (int8_t)${prefix}within(${prefix}scaled(${sum}, ${m}, ${s}) + ${zero}, -128, 127);`.replace(
-          '+ -',
-          '- ',
-        ),
+        `out[c] = (int8_t)${prefix}within(${prefix}scaled(${sum}, ${m}, ${s})${plus(zero)}, -128, 127);`,
       ]),
     ]),
   ];

@@ -22,6 +22,11 @@ export function prefixOf(desk: Desk): string {
   return desk.helper('int8_within').replace(/int8_within$/, '');
 }
 
+/** ` + 3`, ` - 3`, or nothing. */
+export function plus(number: number): string {
+  return number === 0 ? '' : number < 0 ? ` - ${-number}` : ` + ${number}`;
+}
+
 /** `const NAME_scaling name = { … };`, not static since weights may come from a blob whose place is not known before. */
 export function scalingText(desk: Desk, name: string, scaling: Scaling, stem = 'scaling'): Lines {
   need(desk, 'int8_scale', 'int8_within', 'int8_scaling');
