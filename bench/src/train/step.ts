@@ -1,7 +1,8 @@
 // Milliseconds per training step (forward, backward, Adam) against PyTorch, the same threads each, blocks interleaved A B A B.
-//   SANDERLING_TORCH_PYTHON=/path/to/python node bench/src/train/step.ts [PART OF A NAME]
+//   SANDERLING_TORCH_PYTHON=/path/to/python [THREADS=1,2] node bench/src/train/step.ts [PART OF A NAME]
+// A run over all networks writes its rows into the results and leaves those of other thread counts.
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { RunTensor } from '@sanderling/onnx';
@@ -22,6 +23,7 @@ import {
 
 const rows = 256;
 const rounds = Number(process.env['ROUNDS'] ?? 7);
+/** Processor seconds of one block of ours. */
 const blockSeconds = Number(process.env['BLOCK'] ?? 0.4);
 const threadCounts = (process.env['THREADS'] ?? '1,2').split(',').map(Number);
 
@@ -168,7 +170,7 @@ async function compare(
   const { runtime, compileSeconds } = await ours(contest, threads);
   await using _ = runtime;
   const warm = await block(runtime, contest.batch, 3);
-  const steps = Math.max(2, Math.round((blockSeconds * 1000) / warm.wall));
+  const steps = Math.max(2, Math.round((blockSeconds * 1000) / warm.cpu));
   const mine: Times[] = [];
   const theirs = new Map<string, Times[]>(contest.layouts.map((layout) => [layout, []]));
   for (let round = 0; round < rounds; round += 1) {
@@ -195,34 +197,42 @@ if (python === undefined) {
   process.exit(0);
 }
 const only = process.argv[2];
-const table = [
+const header = [
   '| network | threads | ours, CPU ms | PyTorch, CPU ms (best layout) | ratio | ours, ms | PyTorch, ms (best layout) | ratio | compile, CPU s |',
   '|---|---|---|---|---|---|---|---|---|',
 ];
+const rowsNow: string[] = [];
 for (const threads of threadCounts) {
   const peer = startPeer(python, threads);
   for (const contest of contests.filter(({ name }) => only === undefined || name.includes(only))) {
     const row = await compare(contest, { threads, ask: peer.ask });
-    table.push(row);
+    rowsNow.push(row);
     console.log(row);
   }
   peer.stop();
 }
 if (only === undefined) {
-  const folder = new URL('../../results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
+  const file = new URL('../../results/train-step.md', import.meta.url);
+  await mkdir(new URL('.', file), { recursive: true });
+  const before = await readFile(file, 'utf8').catch(() => '');
+  const kept = before.split('\n').filter((line) => {
+    const threads = Number(line.split('|')[2]);
+    return threads > 0 && !threadCounts.includes(threads);
+  });
+  const rowsBoth = [...kept, ...rowsNow].sort((x, y) => Number(x.split('|')[2]) - Number(y.split('|')[2]));
   const text = [
     '# Training step against PyTorch',
     '',
     'Milliseconds per step of forward, backward and Adam: processor time of the process, then time on the clock. Medians of blocks run in turn',
     '(ours, PyTorch, ours, …); a ratio is the median over the rounds. `node bench/src/train/step.ts`',
     '',
-    ...table,
+    ...header,
+    ...rowsBoth,
     '',
     ...settings(),
     '',
   ];
-  await writeFile(new URL('train-step.md', folder), text.join('\n'));
+  await writeFile(file, text.join('\n'));
 }
 
 /** How both sides were set up. */
@@ -234,6 +244,7 @@ function settings(): string[] {
     'Both sides: as many threads as said, Adam, the same batch sizes, denormal numbers as zero, ' +
       `${hugePages ? 'huge pages' : 'no huge pages'}. Ours: several steps a run, convolutions in the runtime's own layout where the probe finds it.`,
     'PyTorch: eager, foreach Adam, oneDNN and MKL as the package brings them, none of their environment variables set; `plain` is the usual',
-    'memory layout, `channels_last` the other one, tried for networks of two-dimensional convolutions.',
+    'memory layout, `channels_last` the other one, tried for networks of two-dimensional convolutions. Where cores are shared, threads that wait for',
+    "one another spin, PyTorch's more than ours: rows of two threads say something only on a quiet machine.",
   ];
 }
