@@ -32,6 +32,9 @@ export interface ActivateOptions {
   readonly stepBack?: boolean;
 }
 
+/** Handshake frames that wait for the desk. */
+const mostUnheard = 8;
+
 interface Live extends Authenticated {
   readonly exchange: Exchange;
   readonly ready: Promise<DeviceInfo>;
@@ -58,6 +61,7 @@ export class LinkSession implements AsyncDisposable {
   #live: Live | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #hellos: Promise<unknown> = Promise.resolve();
+  #unheard = 0;
   #ended: SanderlingError | undefined;
   #timers: NodeJS.Timeout[] = [];
 
@@ -184,7 +188,9 @@ export class LinkSession implements AsyncDisposable {
 
   #take(frame: Frame): void {
     if (frame.type < frameTypes.resume) {
-      // One after the other: the desk's answers may come in any order.
+      // One after the other, for the desk's answers may come in any order; and who talks faster than the desk answers is not heard.
+      if (this.#unheard >= mostUnheard) return;
+      this.#unheard += 1;
       this.#hellos = this.#hellos.then(() => this.#takeHello(frame));
       return;
     }
@@ -200,6 +206,8 @@ export class LinkSession implements AsyncDisposable {
       if (authenticated !== undefined) this.#begin(authenticated);
     } catch (error) {
       this.#problem(error);
+    } finally {
+      this.#unheard -= 1;
     }
   }
 
