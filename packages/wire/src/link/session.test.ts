@@ -218,8 +218,11 @@ test('a device may send anything: nothing is thrown, nothing stored, and a sound
     const payload = randomBytes(random.int(0, 200));
     device.raw({ type: random.int(0, 255), seq: random.int(0, 3), payload });
   }
-  device.hello();
+  // A device says hello again and again.
+  const again = setInterval(() => device.hello(), 50);
   await session.hello();
+  clearInterval(again);
+  await pause();
   for (let i = 0; i < 1000; i++) device.entries(randomBytes(random.int(0, 120)));
   await pause();
   expect(stored.every(({ entries }) => entries.length === 0)).toBe(true);
