@@ -39,17 +39,18 @@ export function readAnswer(line: string): BoardAnswer | undefined {
   const seen = word(words.flags);
   const has = (flag: number): boolean => (seen & flag) !== 0;
   const rolling = float(words.error);
+  const predictions = word(words.predictions);
   return {
     time: Number(bytes.readBigInt64BE(0)),
     value: float(words.value),
     taken: word(words.taken) === 1,
-    predictions: word(words.predictions),
+    predictions,
     forecast: has(flags.forecast)
       ? Array.from({ length: bytes.length / 4 - words.forecast }, (_, i) => float(words.forecast + i))
       : [],
     error: has(flags.residual) ? Math.abs(float(words.residual)) : null,
     driftScore: float(words.score),
-    rollingError: rolling >= 0 ? rolling : null,
+    rollingError: rolling >= 0 && predictions > 0 ? rolling : null,
     alarm: has(flags.raised) ? 'raised' : has(flags.ended) ? 'ended' : null,
   };
 }

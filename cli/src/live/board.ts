@@ -89,6 +89,11 @@ export class Board implements AsyncDisposable {
     }
   }
 
+  /** Resolves when everything that was measured has been answered. */
+  async settled(): Promise<void> {
+    while (this.#unanswered.length > 0 && !this.#stopped) await this.#answered();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     this.#wake();

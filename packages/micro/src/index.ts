@@ -45,6 +45,7 @@ export type {
   VectorRequest,
 } from './detectors/requests.ts';
 export { buildDevice, type DeviceBoard, type DeviceBuildOptions, type DeviceProgram } from './device/build.ts';
+export { hostImage, type HostModel } from './device/host-image.ts';
 export { provisionFlash, type DeviceIdentity } from './device/provision.ts';
 export { startDevice, type Device, type DeviceOptions } from './device/start.ts';
 export type { CInterface, Port } from './emit/interface.ts';

@@ -180,6 +180,11 @@ const quantiseSpec = z.strictObject({
   calibration: z.enum(['minmax', 'percentile', 'mse', 'entropy']).default('minmax'),
   /** Largest error of the forecasts relative to their size (root mean square); layers that would break it stay in float. */
   budget: z.number().positive().max(1).default(0.05),
+  /**
+   * int8 knows no values beyond its range, and a device lives to see what no training part held: half of the windows are measured shifted up and down by so
+   * many standard deviations of the series, too.
+   */
+  headroom: z.number().min(0).max(8).default(3),
   /** Windows that ranges and error are measured on. */
   windows: z.int().min(8).max(4096).default(128),
 });

@@ -81,7 +81,9 @@ export class LinkDoor {
     const desk = new ConnectionDesk(this.#parts, {
       onEntries: (entries: readonly LinkEntry[]) => driver.current?.hear(entries),
       onProblem: (error) => {
-        if (this.#isUsual(error)) refusals++;
+        const { code } = toSanderlingError(error);
+        // Whoever has not proved to be a device may send what it likes.
+        if (this.#isUsual(error) || (code === 'INVALID_DATA' && driver.current === undefined)) refusals++;
         else this.#tell('a microcontroller', error);
         if (refusals > mostRefusals) socket.destroy();
       },

@@ -65,7 +65,7 @@ async function quantised(
   context: TaskContext,
 ): Promise<Pick<Optimised, 'model' | 'quantised'>> {
   const { quantiseForDevice } = await import('@sanderling/micro');
-  const samples = calibrationWindows(input, settings.windows, context);
+  const samples = calibrationWindows(input, settings, context);
   const { calibration: method, budget } = settings;
   const { model, report } = await quantiseForDevice(decodeModel(input.model), samples, { method, budget });
   const floatLayers = report.layers.filter(({ float }) => float).map(({ name, operator }) => name || operator);
@@ -73,21 +73,32 @@ async function quantised(
   return { model: encodeModel(model), quantised: { relativeError, layers: layers.length, floatLayers } };
 }
 
-/** Windows spread evenly over the training part. */
+/** Windows spread evenly over the training part, every second one also with the series shifted up and down. */
 function calibrationWindows(
   { prepared, preprocessing }: OptimiseInput,
-  most: number,
+  { windows, headroom }: ReturnType<typeof quantiseSettings>,
   context: TaskContext,
 ): readonly Feeds[] {
   const grid = gridOf(context.columns(prepared.data), preprocessing);
   const { series } = encodingOf(grid, preprocessing);
   const { train } = cutWindows(grid, prepared, preprocessing.window);
-  const count = Math.min(most, train.length);
-  const dims = [1, preprocessing.window, preprocessing.features.length];
-  return Array.from({ length: count }, (_, i): Feeds => {
-    const start = train[Math.floor((i * train.length) / count)]!;
-    return { window: { dtype: 'float32', dims, data: Float32Array.from(windowAt(series, start, preprocessing)) } };
-  });
+  const count = Math.min(windows, train.length);
+  const column = preprocessing.features.indexOf('value');
+  const shifts = headroom > 0 && column >= 0 ? [0, headroom, -headroom] : [0];
+  return Array.from({ length: count }, (_, i) => {
+    const window = windowAt(series, train[Math.floor((i * train.length) / count)]!, preprocessing);
+    return (i % 2 === 0 ? shifts : [0]).map((by) => shifted(window, by, { column, preprocessing }));
+  }).flat();
+}
+
+function shifted(
+  window: Float32Array,
+  by: number,
+  { column, preprocessing }: { readonly column: number; readonly preprocessing: ModelInput['preprocessing'] },
+): Feeds {
+  const { window: rows, features } = preprocessing;
+  const data = Float32Array.from(window, (value, at) => (at % features.length === column ? value + by : value));
+  return { window: { dtype: 'float32', dims: [1, rows, features.length], data } };
 }
 
 async function largestDifference(a: ModelInput, b: ModelInput): Promise<number> {
