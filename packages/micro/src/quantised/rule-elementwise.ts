@@ -144,20 +144,34 @@ function walks(desk: Desk, order: readonly number[], [x, out]: readonly [Value, 
   ];
 }
 
-/** Real numbers to codes, as QuantizeLinear: ties to even. */
+/** Real numbers to codes, as QuantizeLinear: ties to even; what is no number becomes the least code. */
 function writeQuantise(desk: Desk): Lines {
   const { layer } = desk;
   const { order } = workOf(layer, 'convert');
   const [x, out] = [inputOf(layer, 0), outputOf(layer)];
   const { scale, zeroPoint } = out.quantisation!;
   const { bytes, c } = elementTypes[out.dtype];
-  const low = bytes === 1 ? -128 : bytes === 2 ? -32768 : -(2 ** 26);
-  const [s, r, type] = x.dtype === 'float64' ? ['', 'rint', 'double'] : ['F', 'rintf', 'float'];
+  need(desk, 'int8_within');
+  const most = bytes === 1 ? 127 : bytes === 2 ? 32767 : 2 ** 26;
+  const least = bytes === 4 ? -most : -most - 1;
+  const [s, type] = x.dtype === 'float64' ? ['', 'double'] : ['F', 'float'];
   const real = (value: number): string => `${decimal(value)}${s}`;
-  return nest(out.dims, walks(desk, order, [x, out]), ([to, from]) => [
-    `const ${type} code = ${r}(${from} / ${real(scale[0]!)})${zeroPoint === 0 ? '' : `${zeroPoint < 0 ? ' - ' : ' + '}${real(Math.abs(zeroPoint))}`};`,
-    `${to} = (code >= ${real(low)}) ? ((code <= ${real(-low - 1)}) ? (${c})code : (${c})${-low - 1}) : ((code < ${real(low)}) ? (${c})(${low}) : (${c})(${zeroPoint}));`,
-  ]);
+  const offset = x.dtype === 'float64' ? '6755399441055744.0' : '12582912.0F';
+  const [far, near] = [
+    real(bytes === 4 ? 2 ** 26 : 2 ** 16),
+    bytes === 4 ? `${x.dtype === 'float64' ? 'rint' : 'rintf'}(near)` : `(near + ${offset}) - ${offset}`,
+  ];
+  const cast = bytes === 4 ? '' : `(${c})`;
+  return [
+    ...(bytes === 4
+      ? []
+      : ['/* Adding 1.5 * 2^23 (2^52 in double) and taking it away rounds to an integer, ties to even. */']),
+    ...nest(out.dims, walks(desk, order, [x, out]), ([to, from]) => [
+      `const ${type} ratio = ${from} / ${real(scale[0]!)};`,
+      `const ${type} near = (ratio > -${far}) ? ((ratio < ${far}) ? ratio : ${far}) : -${far};`,
+      `${to} = ${cast}${prefixOf(desk)}within((int32_t)(${near})${plus(zeroPoint)}, ${least}, ${most});`,
+    ]),
+  ];
 }
 
 const decimal = (value: number): string => {
