@@ -198,6 +198,6 @@ test('lines of sensor and board are read bit by bit; anything else is nothing', 
     rollingError: 0.25,
     alarm: 'raised',
   });
-  for (const line of ['', '@', '@ 1', 'fault 3', `@ ${words}x`, `@ ${words.slice(9, 80)}`, `${words}`])
+  for (const line of ['', '@', '@ 1', 'fault 3', `@ ${words}x`, `@ ${words.slice(9, 80)}`, words])
     expect(readAnswer(line)).toBeUndefined();
 });

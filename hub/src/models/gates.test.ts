@@ -1,8 +1,8 @@
 // Gates decide by numbers and say so in a sentence; the comparison with the champion tells a difference from a coin flip.
-import { createRandom } from '@sanderling/kit';
+import { createRandom, SanderlingError } from '@sanderling/kit';
 import { pairedBootstrap } from '@sanderling/metrics';
 import { expect, test } from 'vitest';
-import { beatsBaseline, notWorse } from './gates.ts';
+import { beatsBaseline, emulatedLatency, judgeGates, notWorse, type GateCase } from './gates.ts';
 
 const prepared = { preprocessing: { unit: '°C' } } as Parameters<typeof beatsBaseline>[2];
 
@@ -56,4 +56,47 @@ test('the sentence has the errors, the champion’s version, the interval and th
   expect(verdict.message).toBe(
     'the error of 0.440 °C on 250 test windows is 10 % worse than the champion (version 3: 0.400 °C), with 95 % confidence between +2 % and +19 %; at most +2 % is allowed',
   );
+});
+
+test('gates of a microcontroller say what was emulated, and what a model that is too large should shrink', async () => {
+  const cost = {
+    instructions: 480_000,
+    megahertz: 480,
+    memoryBytes: 20_480,
+    stackBytes: 512,
+    imageBytes: 30_720,
+    constantBytes: 5000,
+  };
+  const slow = emulatedLatency(cost, { maxMs: 1.2, target: 'stm32h745', cyclesPerInstruction: 1.5 });
+  expect(slow).toMatchObject({ passed: false, numbers: { ms: 1.5 } });
+  expect(slow.message).toBe(
+    'one forecast takes 480000 instructions (emulated), 1.50 ms on the stm32h745 at 480 MHz and 1.5 cycles an instruction; at most 1.20 ms are allowed',
+  );
+  let asked = 0;
+  const of = { cost: async () => (asked++, cost) } as unknown as GateCase;
+  const target = 'stm32h745' as const;
+  const results = await judgeGates(
+    [
+      { gate: 'ram', maxKb: 20.5, target },
+      { gate: 'ram', maxKb: 20, target },
+      { gate: 'flash', maxKb: 30, target },
+      { gate: 'latency', maxMs: 1, target, cyclesPerInstruction: 1 },
+    ],
+    of,
+  );
+  expect(results.map(({ gate, passed }) => [gate, passed])).toEqual([
+    ['ram', true],
+    ['ram', false],
+    ['flash', true],
+    ['latency stm32h745', true],
+  ]);
+  expect(results[1]!.message).toBe(
+    'on the stm32h745 it takes 20.5 KB of RAM (20480 bytes of working memory, 512 of stack; emulated); at most 20.0 KB are allowed',
+  );
+  expect(asked).toBe(4);
+  const large = new SanderlingError('TOO_LARGE', 'AXI is 9 bytes too small', { fix: 'shorten the window' });
+  const [refused] = await judgeGates([{ gate: 'ram', maxKb: 64, target }], {
+    cost: () => Promise.reject(large),
+  } as unknown as GateCase);
+  expect(refused).toMatchObject({ passed: false, message: 'AXI is 9 bytes too small (shorten the window)' });
 });

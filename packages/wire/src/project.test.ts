@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { durationMs, parseProject } from './index.ts';
+import { durationMs, parseProject, quantiseSettings } from './index.ts';
 
 const smallest = { name: 'temperature', model: { kind: 'forecaster' }, targets: ['linux-x64'] };
 
@@ -36,12 +36,32 @@ test.each([
   ],
   [{ ...smallest, search: { space: { hidden: { type: 'int', low: 1 } } } }, 'search.space.hidden'],
   [{ ...smallest, targets: ['toaster'] }, 'targets[0]'],
+  [{ ...smallest, optimise: ['quantise-int4'] }, 'optimise[0]'],
+  [{ ...smallest, gates: [{ gate: 'ram', maxKb: 64, target: 'linux-x64' }] }, 'gates[0].target'],
   [{ ...smallest, name: 'Has Spaces' }, 'name: expected lower-case'],
   [undefined, 'the whole'],
 ])('%j is refused with the path of the wrong field', (input, path) => {
   expect(() => parseProject(input)).toThrow(
     expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(path) }),
   );
+});
+
+test('what is said of a microcontroller: a word stands for a step with its defaults', () => {
+  const spec = parseProject({
+    ...smallest,
+    optimise: ['fold-constants', 'quantise-int8', { step: 'quantise-int8', calibration: 'entropy', budget: 0.1 }],
+    gates: [
+      { gate: 'ram', maxKb: 64 },
+      { gate: 'flash', maxKb: 256 },
+      { gate: 'latency', maxMs: 2, target: 'stm32h745' },
+    ],
+    targets: ['stm32h745'],
+  });
+  expect(spec.gates).toMatchObject([{ target: 'stm32h745' }, { target: 'stm32h745' }, { cyclesPerInstruction: 1 }]);
+  const defaults = { step: 'quantise-int8', calibration: 'minmax', budget: 0.05, headroom: 3, windows: 128 };
+  expect(quantiseSettings('quantise-int8')).toEqual(defaults);
+  expect(spec.optimise[2]).toEqual({ ...defaults, calibration: 'entropy', budget: 0.1 });
+  expect(parseProject(structuredClone(spec))).toEqual(spec);
 });
 
 test('anything at all is accepted or refused with a code, never thrown raw', () => {
