@@ -22,6 +22,7 @@ import {
   faultOptions,
   faultTrial,
   faultyStream,
+  hostRelease,
   TestHub,
   type FaultTrial,
 } from '@sanderling/micro/testing';
@@ -145,7 +146,11 @@ async function boardRun(board: BoardName): Promise<void> {
     (sequence: number, ballast: number) =>
     ({ address }: { readonly address: number }) =>
       boardImage({ board, slotAddress: address, sequence, ballast });
-  const second = await boardImage({ board, slotAddress: boards[board].slots.b, sequence: 2, ballast: 60_000 });
+  const slotAddress = boards[board].slots.b;
+  const later = [
+    await boardImage({ board, slotAddress, sequence: 2, ballast: 60_000 }),
+    await boardImage({ board, slotAddress, sequence: 3, ballast: 60_000 }),
+  ];
   let device = await startDevice(program, { flash, port: hub.port });
   const first = await hub.persist((session) => session.update(image(1, 0)));
   await hub.persist((session) => session.activate({ slot: first, predictions: 1 }));
@@ -153,7 +158,7 @@ async function boardRun(board: BoardName): Promise<void> {
   const some = (count: number) => Array.from({ length: count }, (_, i) => ({ time: (clock += 1000), value: i % 30 }));
   await hub.persist((session) => session.feed(some(2)));
   const random = createRandom(board);
-  let [broken, halfway, fed] = [0, 0, 2];
+  let [broken, halfway, which, fed] = [0, 0, 0, 2];
   for (let kill = 0; kill < kills; kill++) {
     const stop = new AbortController();
     const cut = (): void => {
@@ -164,7 +169,7 @@ async function boardRun(board: BoardName): Promise<void> {
     const timer = setTimeout(cut, kill % 2 === 0 ? random.int(5, 90) : 5000);
     const at = kill % 2 === 0 ? Number.POSITIVE_INFINITY : random.int(0, 59_000);
     const onProgress = (done: number): void => void (done > at && cut());
-    const killed = hub.persist((session) => session.update(() => second, { signal: stop.signal, onProgress }));
+    const killed = hub.persist((session) => session.update(() => later[which]!, { signal: stop.signal, onProgress }));
     await killed.catch(() => undefined);
     clearTimeout(timer);
     await device.kill();
@@ -172,6 +177,8 @@ async function boardRun(board: BoardName): Promise<void> {
     const info = await hub.persist((session) => session.status());
     if (info.active !== 0 || info.slots[0].state !== 'ready') broken += 1;
     if (info.slots[1].state === 'partial') halfway += 1;
+    // What has arrived whole would not be sent again.
+    if (info.slots[1].release === hostRelease(2 + which)) which = 1 - which;
     await hub.persist((session) => session.feed(some(3)));
     fed += 3;
   }
@@ -183,7 +190,7 @@ async function boardRun(board: BoardName): Promise<void> {
     times.push(performance.now() - began);
   }
   const beganUpdate = performance.now();
-  const slot = await session.update(image(3, 100_000));
+  const slot = await session.update(image(4, 100_000));
   const rate = 100 / ((performance.now() - beganUpdate) / 1000);
   await session.activate({ slot, predictions: 1 });
   const beganFeed = performance.now();
