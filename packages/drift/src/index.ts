@@ -12,6 +12,7 @@ export {
   type DetectorRow,
 } from './detectors.ts';
 export { Kswin, type KswinOptions } from './kswin.ts';
+export { normalQuantile } from './normal.ts';
 export type { OptionRule, OptionRules } from './options.ts';
 export { PageHinkley, type PageHinkleyOptions } from './page-hinkley.ts';
 export {
@@ -19,6 +20,7 @@ export {
   ResidualMonitor,
   restoreResidualMonitor,
   type ResidualMonitorConfig,
+  type ResidualMonitorNumbers,
   type ResidualMonitorState,
   type ResidualVerdict,
 } from './residual-monitor.ts';
@@ -29,7 +31,11 @@ export {
   type VectorCalibration,
   type VectorCalibrationOptions,
 } from './vector/calibrate-vector.ts';
+export type { FittedLsdd, FittedMmd, FittedSpll } from './vector/fitted.ts';
+export { Lsdd } from './vector/lsdd.ts';
+export { Mmd } from './vector/mmd.ts';
 export { rowsFrom, type Rows } from './vector/rows.ts';
+export { Spll } from './vector/spll.ts';
 export type { VectorDetector, VectorDetectorState } from './vector/vector-detector.ts';
 export {
   createVectorDetector,

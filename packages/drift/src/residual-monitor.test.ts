@@ -57,6 +57,30 @@ function codeOf(act: () => unknown): string {
 }
 
 describe('residual monitor', () => {
+  it('hands out the numbers that it works with', () => {
+    const reference = { mean: 1, std: 0.02, n: 400, inflation: 4, peak: 1.5 };
+    const mean = 1 + 0.02 * Math.sqrt(4 / 400);
+    const numbers = new ResidualMonitor({ reference }).numbers();
+    expect(numbers).toEqual({
+      detector: 'page-hinkley',
+      options: { delta: 0.3, lambda: 8, alpha: 1, minSamples: 1, direction: 1 },
+      scoreWindow: 96,
+      alertAt: 0.7,
+      confirm: 3,
+      alertRatio: 1.5 * 1.1,
+      mean,
+      std: 0.1 * mean,
+      block: 4,
+      ceiling: 4 * mean,
+      primedSamples: 400,
+    });
+    expect([numbers, numbers.options].every(Object.isFrozen)).toBe(true);
+    const given = { detector: 'adwin', alertRatio: 3, confirm: 5, scoreWindow: 12, alertAt: 0.8 } as const;
+    const other = new ResidualMonitor({ ...given, reference: { mean: 1, std: 2, n: 100 } }).numbers();
+    expect(other).toMatchObject({ ...given, std: 2, block: 3, primedSamples: 0, options: { clock: 4 } });
+    expect(other.ceiling).toBeCloseTo(other.mean + 8, 12);
+  });
+
   it.each([
     ['page-hinkley', 0, 0],
     ['page-hinkley', 0.5, 5],

@@ -51,6 +51,26 @@ export interface ResidualVerdict {
   readonly rollingError: number | null;
 }
 
+/** The numbers that a monitor works with, every default filled in: for programs that take the same decisions without this package. Frozen. */
+export interface ResidualMonitorNumbers {
+  readonly detector: DetectorName;
+  /** All options of the detector, for samples in deviations of the reference. */
+  readonly options: Readonly<Record<string, number>>;
+  readonly scoreWindow: number;
+  readonly alertAt: number;
+  readonly confirm: number;
+  readonly alertRatio: number;
+  /** The reference's mean with its uncertainty added, and a deviation that is never zero; in the residuals' unit. */
+  readonly mean: number;
+  readonly std: number;
+  /** Residuals whose mean size is one sample of the detector. */
+  readonly block: number;
+  /** Size that one residual counts at most, in the residuals' unit. */
+  readonly ceiling: number;
+  /** Samples of mean 0 that a fresh detector counts as seen; 0 for a detector that cannot be primed. */
+  readonly primedSamples: number;
+}
+
 /** A monitor's whole state as plain JSON. */
 export interface ResidualMonitorState {
   readonly monitor: 'residual';
@@ -100,6 +120,7 @@ export class ResidualMonitor {
   readonly #reference: Required<ResidualReference>;
   readonly #row: DetectorRow;
   readonly #detector: Detector;
+  readonly #alertRatio: number;
   /** ln of the ratio that alerts. */
   readonly #alertLog: number;
   /** Deviation of a block mean is about that of one sample: the block holds `inflation` samples. */
@@ -128,6 +149,7 @@ export class ResidualMonitor {
     this.#row = detectors[detector];
     this.#detector = createDetector(detector, { ...monitorDefaults[detector], ...options });
     const ratio = checkedRatio(alertRatio, this.#reference.peak);
+    this.#alertRatio = ratio;
     this.#alertLog = Math.log(ratio);
     this.#block = Math.round(this.#reference.inflation);
     // Never below what the alarm needs, or it could not sound.
@@ -152,6 +174,26 @@ export class ResidualMonitor {
     this.#seen += 1;
     this.#feed(clipped);
     return this.#verdict();
+  }
+
+  /** What the settings and the reference come to. */
+  numbers(): ResidualMonitorNumbers {
+    const { mean, std } = this.#reference;
+    return Object.freeze({
+      detector: this.#detector.name as DetectorName,
+      options: Object.freeze({ ...this.#detector.options }),
+      ...this.#settings,
+      alertRatio: this.#alertRatio,
+      mean,
+      std,
+      block: this.#block,
+      ceiling: this.#ceiling,
+      primedSamples: this.#detector instanceof PageHinkley ? this.#primedSamples : 0,
+    });
+  }
+
+  get #primedSamples(): number {
+    return Math.min(primedSamples, this.#reference.n);
   }
 
   /** Forgets every residual, as if new. */
@@ -260,7 +302,7 @@ export class ResidualMonitor {
     this.#blockCount = 0;
     this.#detector.reset();
     if (this.#detector instanceof PageHinkley) {
-      this.#detector.prime(0, Math.min(primedSamples, this.#reference.n));
+      this.#detector.prime(0, this.#primedSamples);
     }
   }
 

@@ -9,6 +9,7 @@
 import { createRandom } from '@sanderling/kit';
 import { resolveOptions, type OptionRules } from '../options.ts';
 import { inverse, multiply, quadraticForm } from './linear-algebra.ts';
+import { fittedStandard, numbersOf, type FittedLsdd } from './fitted.ts';
 import { MeanMapDetector, type FeatureMap, type MeanMapOptions } from './mean-map.ts';
 import {
   medianSquaredDistance,
@@ -19,6 +20,7 @@ import {
   standardOf,
   take,
   type Rows,
+  type Standard,
 } from './rows.ts';
 import { vectorRules } from './vector-detector.ts';
 
@@ -46,10 +48,16 @@ export const lsddRules: OptionRules<LsddOptions> = {
   },
 };
 
-export class Lsdd extends MeanMapDetector<LsddOptions> {
+/** Kernels around centres, standardised as all vectors are. */
+interface KernelMap extends FeatureMap {
+  readonly standard: Standard;
+  readonly centres: Rows;
+  /** 2σ². */
+  readonly spread: number;
+}
+
+export class Lsdd extends MeanMapDetector<LsddOptions, KernelMap> {
   readonly name = 'lsdd';
-  #gram: Float64Array = new Float64Array();
-  #size = 0;
 
   /** @throws INVALID_CONFIG */
   constructor(dimensions: number, options?: Partial<LsddOptions>) {
@@ -60,39 +68,52 @@ export class Lsdd extends MeanMapDetector<LsddOptions> {
     return Math.min(this.options.centres, this.options.referenceSize);
   }
 
-  protected makeMap(reference: Rows): FeatureMap {
+  protected makeMap(reference: Rows): KernelMap {
     const random = createRandom(this.options.seed, 'lsdd');
     const standard = standardOf(reference);
     const scaledRows = standardised(reference, standard);
     const indices = random.shuffle(Array.from({ length: reference.n }, (_, i) => i));
     const centres = take(scaledRows, indices.slice(0, this.mapSize()));
     const spread = medianSquaredDistance(scaledRows, random);
-    this.#size = centres.n;
-    this.#gram = gramOf(centres, 2 * spread);
     const scaled = new Float64Array(reference.d);
     const apply = (vector: ArrayLike<number>, out: Float64Array): void => {
       standardise(vector, standard, scaled);
       for (let l = 0; l < centres.n; l++) out[l] = Math.exp(-squaredDistance(scaled, rowOf(centres, l)) / spread);
     };
-    return { size: centres.n, apply };
+    return { size: centres.n, apply, standard, centres, spread };
   }
 
-  protected makeForm(drawn: () => readonly Float64Array[]): Float64Array {
-    const n = this.#size;
+  /** What comparing windows needs, frozen. @throws TOO_LITTLE_DATA while the reference is not complete */
+  fitted(): FittedLsdd {
+    const { map, form, mean, threshold } = this.fittedMap();
+    return Object.freeze({
+      detector: 'lsdd',
+      standard: fittedStandard(map.standard),
+      centres: numbersOf(map.centres.values),
+      spread: map.spread,
+      form: numbersOf(form as Float64Array),
+      mean: numbersOf(mean),
+      threshold,
+    });
+  }
+
+  protected makeForm({ centres, spread }: KernelMap, drawn: () => readonly Float64Array[]): Float64Array {
+    const n = centres.n;
+    const gram = gramOf(centres, 2 * spread);
     const differences = drawn();
     for (let power = 0; power < 12; power++) {
       const lambda = 4 ** -power;
       const damped = inverse(
-        this.#gram.map((x, i) => (i % (n + 1) === 0 ? x + lambda : x)),
+        gram.map((x, i) => (i % (n + 1) === 0 ? x + lambda : x)),
         n,
       );
-      const sandwich = multiply(multiply(damped, this.#gram, n), damped, n);
+      const sandwich = multiply(multiply(damped, gram, n), damped, n);
       const plain = differences.reduce((sum, h) => sum + quadraticForm(damped, h), 0);
       const inner = differences.reduce((sum, h) => sum + quadraticForm(sandwich, h), 0);
       if (power === 11 || Math.abs(plain - inner) < 0.2 * plain)
         return damped.map((x, i) => 2 * x - (sandwich[i] as number));
     }
-    return this.#gram;
+    return gram;
   }
 }
 

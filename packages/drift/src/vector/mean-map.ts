@@ -21,9 +21,21 @@ export interface MeanMapOptions extends VectorOptions {
 /** Splits of the reference from which the threshold is estimated. */
 const trials = 400;
 
+/** A reference as learnt. */
+interface FittedMap<Map> {
+  readonly map: Map;
+  readonly form: Float64Array | undefined;
+  /** Of the reference's maps. */
+  readonly mean: Float64Array;
+  readonly threshold: number;
+}
+
 /** The part that MMD and LSDD share. */
-export abstract class MeanMapDetector<Options extends MeanMapOptions> extends WindowDetector<Options> {
-  #map: FeatureMap = { size: 0, apply: () => undefined };
+export abstract class MeanMapDetector<
+  Options extends MeanMapOptions,
+  Map extends FeatureMap,
+> extends WindowDetector<Options> {
+  #map: Map | undefined;
   #form: Float64Array | undefined;
   #mean: Float64Array = new Float64Array();
   /** Maps of the ring's vectors. */
@@ -37,14 +49,15 @@ export abstract class MeanMapDetector<Options extends MeanMapOptions> extends Wi
   }
 
   protected fit(reference: Rows): void {
-    this.#map = this.makeMap(reference);
-    const { size } = this.#map;
+    const map = this.makeMap(reference);
+    const { size } = map;
+    this.#map = map;
     const maps = new Float64Array(reference.n * size);
-    for (let i = 0; i < reference.n; i++) this.#map.apply(rowOf(reference, i), maps.subarray(i * size, (i + 1) * size));
+    for (let i = 0; i < reference.n; i++) map.apply(rowOf(reference, i), maps.subarray(i * size, (i + 1) * size));
     const rows: Rows = { n: reference.n, d: size, values: maps };
     this.#mean = meanOf(rows);
     this.#mapped = new Float64Array(this.options.windowSize * size);
-    this.#form = this.makeForm(() => drawnDifferences(rows, this.options.windowSize, this.options.seed));
+    this.#form = this.makeForm(map, () => drawnDifferences(rows, this.options.windowSize, this.options.seed));
     const scale = 1 + this.options.windowSize / reference.n;
     const null_ = drawnDifferences(rows, this.options.windowSize, this.options.seed + 1).map(
       (v) => scale * this.#value(v),
@@ -53,15 +66,21 @@ export abstract class MeanMapDetector<Options extends MeanMapOptions> extends Wi
   }
 
   protected place(vector: ArrayLike<number>, slot: number): void {
-    const { size } = this.#map;
-    this.#map.apply(vector, this.#mapped.subarray(slot * size, (slot + 1) * size));
+    const { size, apply } = this.#map as Map;
+    apply(vector, this.#mapped.subarray(slot * size, (slot + 1) * size));
   }
 
   protected compare(): number {
-    const difference = meanOf({ n: this.options.windowSize, d: this.#map.size, values: this.#mapped });
+    const difference = meanOf({ n: this.options.windowSize, d: this.#mean.length, values: this.#mapped });
     for (let k = 0; k < difference.length; k++) difference[k] = (difference[k] as number) - (this.#mean[k] as number);
     this.#statistic = this.#value(difference);
     return this.#statistic / this.#threshold;
+  }
+
+  /** @throws TOO_LITTLE_DATA while the reference is not complete */
+  protected fittedMap(): FittedMap<Map> {
+    this.requireReference();
+    return { map: this.#map as Map, form: this.#form, mean: this.#mean, threshold: this.#threshold };
   }
 
   #value(difference: Float64Array): number {
@@ -77,9 +96,9 @@ export abstract class MeanMapDetector<Options extends MeanMapOptions> extends Wi
   }
 
   protected abstract mapSize(): number;
-  protected abstract makeMap(reference: Rows): FeatureMap;
+  protected abstract makeMap(reference: Rows): Map;
   /** The matrix Q, from differences of means as they are without drift; undefined: the identity. */
-  protected abstract makeForm(differences: () => readonly Float64Array[]): Float64Array | undefined;
+  protected abstract makeForm(map: Map, differences: () => readonly Float64Array[]): Float64Array | undefined;
 }
 
 function meanOf(rows: Rows): Float64Array {

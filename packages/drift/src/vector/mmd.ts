@@ -6,8 +6,9 @@
 // The features stand in for the n × n kernel matrix: a vector costs D·d, the state D a vector.
 import { createRandom } from '@sanderling/kit';
 import { resolveOptions, type OptionRules } from '../options.ts';
+import { fittedStandard, numbersOf, type FittedMmd } from './fitted.ts';
 import { MeanMapDetector, type FeatureMap, type MeanMapOptions } from './mean-map.ts';
-import { medianSquaredDistance, standardise, standardised, standardOf, type Rows } from './rows.ts';
+import { medianSquaredDistance, standardise, standardised, standardOf, type Rows, type Standard } from './rows.ts';
 import { vectorRules } from './vector-detector.ts';
 
 export interface MmdOptions extends MeanMapOptions {
@@ -34,7 +35,14 @@ export const mmdRules: OptionRules<MmdOptions> = {
   },
 };
 
-export class Mmd extends MeanMapDetector<MmdOptions> {
+/** Waves of random directions and phases. */
+interface FourierMap extends FeatureMap {
+  readonly standard: Standard;
+  readonly directions: Float64Array;
+  readonly phases: Float64Array;
+}
+
+export class Mmd extends MeanMapDetector<MmdOptions, FourierMap> {
   readonly name = 'mmd';
 
   /** @throws INVALID_CONFIG */
@@ -46,7 +54,7 @@ export class Mmd extends MeanMapDetector<MmdOptions> {
     return this.options.features;
   }
 
-  protected makeMap(reference: Rows): FeatureMap {
+  protected makeMap(reference: Rows): FourierMap {
     const { features, seed } = this.options;
     const random = createRandom(seed, 'mmd');
     const standard = standardOf(reference);
@@ -63,7 +71,20 @@ export class Mmd extends MeanMapDetector<MmdOptions> {
         out[k] = Math.SQRT2 * Math.cos(angle) * (1 / Math.sqrt(features));
       }
     };
-    return { size: features, apply };
+    return { size: features, apply, standard, directions, phases };
+  }
+
+  /** What comparing windows needs, frozen. @throws TOO_LITTLE_DATA while the reference is not complete */
+  fitted(): FittedMmd {
+    const { map, mean, threshold } = this.fittedMap();
+    return Object.freeze({
+      detector: 'mmd',
+      standard: fittedStandard(map.standard),
+      directions: numbersOf(map.directions),
+      phases: numbersOf(map.phases),
+      mean: numbersOf(mean),
+      threshold,
+    });
   }
 
   protected makeForm(): undefined {

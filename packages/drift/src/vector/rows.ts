@@ -76,13 +76,13 @@ export function standardOf(rows: Rows): Standard {
 }
 
 /** Deviations at most that one feature of a standardised vector counts. */
-const most = 1e3;
+export const mostDeviations = 1e3;
 
 /** Writes a vector in units of the standard's deviation to `out`. */
 export function standardise(vector: ArrayLike<number>, standard: Standard, out: Float64Array): void {
   for (let j = 0; j < out.length; j++) {
     const z = ((vector[j] as number) - (standard.mean[j] as number)) / (standard.deviation[j] as number);
-    out[j] = z > most ? most : z < -most ? -most : z;
+    out[j] = z > mostDeviations ? mostDeviations : z < -mostDeviations ? -mostDeviations : z;
   }
 }
 

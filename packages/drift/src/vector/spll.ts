@@ -11,9 +11,10 @@
 //
 // With `symmetric` the roles are also exchanged, and the larger of the two counts, as the paper's SPLL = max(SPLL(W₁, W₂), SPLL(W₂, W₁)):
 // clusters of the window, the reference under them. Their null law comes from parts of the reference as large as the window; alpha is halved.
-import { createRandom, type Random } from '@sanderling/kit';
+import { createRandom, SanderlingError, type Random } from '@sanderling/kit';
 import { normalQuantile } from '../normal.ts';
 import { resolveOptions, type OptionRules } from '../options.ts';
+import { fittedStandard, numbersOf, type FittedSpll } from './fitted.ts';
 import { cholesky, solveLower } from './linear-algebra.ts';
 import {
   rowOf,
@@ -67,9 +68,8 @@ interface Mixture {
 export class Spll extends WindowDetector<SpllOptions> {
   readonly name = 'spll';
   #mixture: Mixture | undefined;
-  /** ∛u of the held-out part of the reference. */
-  #held: Moments = { n: 1, mean: 0, squares: 0 };
-  #critical = Infinity;
+  /** Mean ∛u of the held-out part of the reference, and how far from it a window's mean alarms. */
+  #held = { mean: 0, reach: Infinity };
   /** ∛u of the ring's vectors. */
   readonly #distances: Float64Array;
   readonly #scratch: Float64Array;
@@ -91,8 +91,9 @@ export class Spll extends WindowDetector<SpllOptions> {
     const held = order.slice(0, Math.floor(reference.n / 3));
     this.#mixture = fitMixture(take(reference, order.slice(held.length)), clusters, random);
     const u = held.map((i) => this.#distance(rowOf(reference, i)));
-    this.#held = momentsOf(u);
-    this.#critical = studentQuantile(alpha / 2, u.length - 1);
+    const { n, mean, squares } = momentsOf(u);
+    const error = Math.max(Math.sqrt(squares / (n - 1)), 1e-9) * Math.sqrt(1 / n + 1 / this.options.windowSize);
+    this.#held = { mean, reach: studentQuantile(alpha / 2, n - 1) * error };
     if (symmetric === 1) this.#fitExchanged(reference, alpha, random);
   }
 
@@ -120,14 +121,36 @@ export class Spll extends WindowDetector<SpllOptions> {
   }
 
   protected compare(): number {
-    const held = this.#held;
-    const own = momentsOf(this.#distances);
-    const variance = held.squares / (held.n - 1);
-    const error = Math.max(Math.sqrt(variance), 1e-9) * Math.sqrt(1 / held.n + 1 / own.n);
-    const forward = Math.abs(own.mean - held.mean) / (this.#critical * error);
+    const forward = Math.abs(momentsOf(this.#distances).mean - this.#held.mean) / this.#held.reach;
     if (this.options.symmetric === 0) return forward;
     const { mean, bound } = this.#exchanged;
     return Math.max(forward, Math.abs(this.#meanUnder(this.windowRows(), this.reference()) - mean) / bound);
+  }
+
+  /**
+   * What comparing windows needs, frozen.
+   * @throws TOO_LITTLE_DATA while the reference is not complete; UNSUPPORTED with `symmetric`, which needs the reference itself.
+   */
+  fitted(): FittedSpll {
+    this.requireReference();
+    if (this.options.symmetric === 1)
+      throw new SanderlingError(
+        'UNSUPPORTED',
+        'spll with symmetric fits every window and compares the whole reference',
+        {
+          where: 'options.symmetric',
+          fix: 'set symmetric to 0',
+        },
+      );
+    const { standard, factor, centres } = this.#mixture as Mixture;
+    return Object.freeze({
+      detector: 'spll',
+      standard: fittedStandard(standard),
+      factor: numbersOf(factor),
+      centres: numbersOf(centres.values),
+      heldMean: this.#held.mean,
+      reach: this.#held.reach,
+    });
   }
 
   /** Cube root of u. */

@@ -230,6 +230,17 @@ export abstract class WindowDetector<Options extends VectorOptions> implements V
     for (let slot = 0; slot < Math.min(seen, windowSize); slot++) this.place(this.rowAt(slot), slot);
   }
 
+  /** @throws TOO_LITTLE_DATA while the reference is not complete */
+  protected requireReference(): void {
+    const { referenceSize } = this.options;
+    if (this.#gathered === referenceSize) return;
+    throw new SanderlingError(
+      'TOO_LITTLE_DATA',
+      `${this.name} has ${this.#gathered} of the ${referenceSize} vectors of its reference`,
+      { where: 'reference', fix: 'call setReference, or feed it more vectors' },
+    );
+  }
+
   /** The reference's rows. */
   protected reference(): Rows {
     return { n: this.#gathered, d: this.dimensions, values: this.#reference };

@@ -1,5 +1,5 @@
 // What each scalar detector of packages/drift becomes in C: which options are counts and switches, what is computed beforehand, how large the state is.
-import { createDetector, type Detector, type DetectorName } from '@sanderling/drift';
+import { createDetector, normalQuantile, type Detector, type DetectorName } from '@sanderling/drift';
 import { createRandom } from '@sanderling/kit';
 import { count, double, type Constant } from './template.ts';
 
@@ -79,8 +79,8 @@ export const scalarRules: Readonly<Record<DetectorName, ScalarRule>> = {
     counts: ['window'],
     switches: ['direction'],
     derived: ({ alphaDrift, alphaWarning }) => [
-      { macro: 'Z_DRIFT', c: double(normalExceeded(alphaDrift! / 2)) },
-      { macro: 'Z_WARNING', c: double(normalExceeded(alphaWarning! / 2)) },
+      { macro: 'Z_DRIFT', c: double(-normalQuantile(alphaDrift! / 2)) },
+      { macro: 'Z_WARNING', c: double(-normalQuantile(alphaWarning! / 2)) },
     ],
     bytes: ({ window }) => doubles(4) + 4 + flags + window!,
   },
@@ -99,17 +99,4 @@ function criticalSteps({ windowSize }: Options, detector: Detector): number {
   for (let i = 1; i < windowSize!; i++) probe.update(0);
   probe.update(1);
   return Math.round(1 / Math.min(1, probe.evidence));
-}
-
-/**
- * The z that a standard normal exceeds with chance alpha, 0 < alpha < ½, read off STEPD: after a window without errors and one of errors only its statistic is
- * (1 − 1/w)/√(1/2w), and its ratio that over the z of half its alphaDrift.
- */
-export function normalExceeded(alpha: number): number {
-  const window = 30;
-  const probe = createDetector('stepd', { window, alphaDrift: 2 * alpha, alphaWarning: 2 * alpha, direction: 0 });
-  for (let i = 0; i < 2 * window; i++) probe.update(i < window ? 0 : 1);
-  const scale = 1 / window + 1 / window;
-  const statistic = (1 - scale / 2) / Math.sqrt(0.5 * 0.5 * scale);
-  return statistic / (probe.state().memory['ratio'] as number);
 }

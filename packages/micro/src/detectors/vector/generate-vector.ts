@@ -1,63 +1,86 @@
 // LSDD, MMD and SPLL in C99: the reference is made here and lies in flash as constants; the device maps vectors and compares windows.
-import { createVectorDetector, rowsFrom, vectorDetectors } from '@sanderling/drift';
+import { Lsdd, Mmd, rowsFrom, Spll, vectorDetectors, type FittedLsdd, type FittedMmd } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
 import { literal } from '../../emit/c-text.ts';
 import type { DetectorFace, GeneratedDetector, VectorRequest } from '../requests.ts';
 import { count, double, type Constant } from '../template.ts';
 import { checkName, part, writeDetector, type DetectorText } from '../write-detector.ts';
-import { fitLsdd, fitMmd, type MeanMapFit } from './mean-map.ts';
-import { fitSpll } from './mixture.ts';
-import { mostDeviations, type Standard, type Table } from './rows.ts';
 
 type Options = Readonly<Record<string, number>>;
+type Rows = ReturnType<typeof rowsFrom>;
+type Standard = FittedLsdd['standard'];
 
 /** A fitted reference as C. */
 interface FittedText {
+  readonly options: Options;
   readonly main: string;
+  readonly standard: Standard;
   readonly constants: readonly Constant[];
-  readonly tables: Readonly<Record<string, Float64Array>>;
+  readonly tables: Readonly<Record<string, readonly number[]>>;
   readonly parts: readonly string[];
   /** Doubles of the state, without the counters and the room for one vector. */
   readonly doubles: number;
   readonly libm: string;
 }
 
-const fits: Readonly<Record<VectorRequest['detector'], (reference: Table, options: Options) => FittedText>> = {
-  lsdd: (reference, options) => meanMapText(fitLsdd(reference, options), options, { part: 'lsdd', libm: 'exp' }),
-  mmd: (reference, options) => meanMapText(fitMmd(reference, options), options, { part: 'mmd', libm: 'cos' }),
-  spll: (reference, options) => {
-    const { standard, factor, centres, heldMean, reach } = fitSpll(reference, options);
+const fits: Readonly<Record<VectorRequest['detector'], (reference: Rows, options: Options) => FittedText>> = {
+  lsdd: (reference, given) => {
+    const detector = new Lsdd(reference.d, given);
+    detector.setReference(reference);
+    const fitted = detector.fitted();
+    const { centres, form, spread } = fitted;
+    const own = { libm: 'exp', constants: [{ macro: 'SPREAD', c: double(spread) }], tables: { centres, form } };
+    return meanMapText(fitted, detector.options, own);
+  },
+  mmd: (reference, given) => {
+    const detector = new Mmd(reference.d, given);
+    detector.setReference(reference);
+    const fitted = detector.fitted();
+    const { directions, phases } = fitted;
+    const constants = [
+      { macro: 'ROOT_2', c: double(Math.SQRT2) },
+      { macro: 'SHARE', c: double(1 / Math.sqrt(phases.length)) },
+    ];
+    return meanMapText(fitted, detector.options, { libm: 'cos', constants, tables: { directions, phases } });
+  },
+  spll: (reference, given) => {
+    const detector = new Spll(reference.d, given);
+    detector.setReference(reference);
+    const { standard, factor, centres, heldMean, reach } = detector.fitted();
     return {
+      options: detector.options,
       main: 'spll',
+      standard,
       constants: [
-        { macro: 'CENTRES', c: count(centres.n) },
+        { macro: 'CENTRES', c: count(centres.length / reference.d) },
         { macro: 'HELD_MEAN', c: double(heldMean), about: 'what a window without drift has' },
         { macro: 'REACH', c: double(reach), about: 'distance from it that alarms' },
       ],
-      tables: { ...standardTables(standard), factor, centres: centres.values },
+      tables: { factor, centres },
       parts: [],
-      doubles: options['windowSize']! + 1,
+      doubles: detector.options.windowSize + 1,
       libm: 'cbrt',
     };
   },
 };
 
-const standardTables = ({ mean, deviation }: Standard): FittedText['tables'] => ({ centre: mean, deviation });
-
 function meanMapText(
-  { standard, size, tables, numbers, mean, threshold }: MeanMapFit,
+  { detector, standard, mean, threshold }: FittedLsdd | FittedMmd,
   options: Options,
-  own: { readonly part: string; readonly libm: string },
+  own: Pick<FittedText, 'constants' | 'tables' | 'libm'>,
 ): FittedText {
+  const size = mean.length;
   return {
+    options,
     main: 'mean-map',
+    standard,
     constants: [
       { macro: 'MAP_SIZE', c: count(size), about: 'numbers that a vector is mapped to' },
       { macro: 'THRESHOLD', c: double(threshold) },
-      ...Object.entries(numbers).map(([macro, value]) => ({ macro, c: double(value) })),
+      ...own.constants,
     ],
-    tables: { ...standardTables(standard), ...tables, mean },
-    parts: [part(own.part)],
+    tables: { ...own.tables, mean },
+    parts: [part(detector)],
     doubles: (options['windowSize']! + 1) * size + 1,
     libm: own.libm,
   };
@@ -72,15 +95,17 @@ export function generateVectorDetector(request: VectorRequest): GeneratedDetecto
       where: 'detector',
       fix: `use ${Object.keys(fits).join(', ')}`,
     });
-  const { options, reference } = settled(request);
-  const fitted = fits[detector](reference, options);
+  const reference = rowsFrom(request.reference, 'reference');
+  const { options, ...fitted } = fits[detector](reference, settled(request));
+  const { mean, deviation, mostDeviations } = fitted.standard;
+  const tables = { centre: mean, deviation, ...fitted.tables };
   const stateBytes = (fitted.doubles + reference.d) * 8 + 16;
-  const constantBytes = Object.values(fitted.tables).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const constantBytes = Object.values(tables).reduce((sum, { length }) => sum + length * 8, 0);
   const { paper } = vectorDetectors[detector];
   const text: DetectorText = {
     about: [
       `${name}: the drift detector ${detector} (${paper}) on vectors of ${reference.d} features, generated by Sanderling. Do not edit.`,
-      `Its reference of ${reference.n} vectors lies here as ${constantBytes} bytes of constants; decides as the detector of the same name in packages/drift does.`,
+      `Its reference of ${options['referenceSize']!} vectors lies here as ${constantBytes} bytes of constants; decides as the detector of the same name in packages/drift does.`,
       'Compile without contracting a * b + c (GCC and Clang: -ffp-contract=off), or the last bits of the evidence may differ.',
     ],
     constants: [
@@ -93,7 +118,7 @@ export function generateVectorDetector(request: VectorRequest): GeneratedDetecto
     stateBytes,
     sample: 'const double x[DETECTOR_DIMENSIONS]',
     main: fitted.main,
-    before: [...Object.entries(fitted.tables).map(table), part('vector-standard'), ...fitted.parts],
+    before: [...Object.entries(tables).map(table), part('vector-standard'), ...fitted.parts],
     door: 'vector-door',
   };
   const face: DetectorFace = { prefix: name, detector, input: 'vector', dimensions: reference.d };
@@ -104,26 +129,19 @@ export function generateVectorDetector(request: VectorRequest): GeneratedDetecto
   });
 }
 
-/** Checked by packages/drift itself, which also says which of the rows are the reference. */
-function settled({ detector, options = {}, reference }: VectorRequest): {
-  readonly options: Options;
-  readonly reference: Table;
-} {
+/** The options without those that need the reference on the device; the rest is checked by packages/drift itself. */
+function settled({ detector, options = {} }: VectorRequest): Options {
   for (const key of ['refit', 'symmetric'] as const)
     if ((options[key] ?? 0) !== 0)
       throw new SanderlingError('UNSUPPORTED', `${detector} with ${key} fits a reference on the device`, {
         where: `options.${key}`,
         fix: `set ${key} to 0 and send a new release when the reference is out of date`,
       });
-  const rows = rowsFrom(reference, 'reference');
-  const made = createVectorDetector(detector, rows.d, { ...options, refit: 0 });
-  made.setReference(rows);
-  const values = Float64Array.from(made.state().memory['reference'] as readonly number[]);
-  return { options: made.options, reference: { n: values.length / rows.d, d: rows.d, values } };
+  return { ...options, refit: 0 };
 }
 
-function table([name, values]: readonly [string, Float64Array]): string {
-  const numbers = Array.from(values, (value) => literal(value, 'float64'));
+function table([name, values]: readonly [string, readonly number[]]): string {
+  const numbers = values.map((value) => literal(value, 'float64'));
   const lines = Array.from({ length: Math.ceil(numbers.length / 6) }, (_, i) =>
     numbers.slice(6 * i, 6 * i + 6).join(', '),
   );
