@@ -1,4 +1,4 @@
-"""The PyTorch side of the training benchmark: `peer.py THREADS` reads lines "MODEL|LAYOUT|STEPS" and answers "CPU WALL", milliseconds a step each."""
+"""The PyTorch side of the training benchmark: `peer.py THREADS` reads lines "MODEL|LAYOUT|STEPS" and answers "CPU WALL", milliseconds a step each. Its first line is the version."""
 import sys
 import time
 import torch
@@ -72,6 +72,7 @@ def stepper(name, layout):
     return step
 
 
+print(torch.__version__, flush=True)
 for line in sys.stdin:
     name, layout, steps = line.rstrip("\n").split("|")
     if (name, layout) not in ready:

@@ -149,6 +149,7 @@ function startPeer(python: string, threads: number) {
   const child = spawn(python, [script, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
+    version: lines.next().then(({ value }) => String(value)),
     ask: async (name: string, layout: string, steps: number): Promise<Times> => {
       child.stdin.write(`${name}|${layout}|${steps}\n`);
       const { value } = await lines.next();
@@ -202,8 +203,10 @@ const header = [
   '|---|---|---|---|---|---|---|---|---|',
 ];
 const rowsNow: string[] = [];
+let version = '';
 for (const threads of threadCounts) {
   const peer = startPeer(python, threads);
+  version = await peer.version;
   for (const contest of contests.filter(({ name }) => only === undefined || name.includes(only))) {
     const row = await compare(contest, { threads, ask: peer.ask });
     rowsNow.push(row);
@@ -243,7 +246,7 @@ function settings(): string[] {
     '',
     'Both sides: as many threads as said, Adam, the same batch sizes, denormal numbers as zero, ' +
       `${hugePages ? 'huge pages' : 'no huge pages'}. Ours: several steps a run, convolutions in the runtime's own layout where the probe finds it.`,
-    'PyTorch: eager, foreach Adam, oneDNN and MKL as the package brings them, none of their environment variables set; `plain` is the usual',
+    `PyTorch ${version}: eager, foreach Adam, oneDNN and MKL as the package brings them, none of their environment variables set; \`plain\` is the usual`,
     'memory layout, `channels_last` the other one, tried for networks of two-dimensional convolutions. Where cores are shared, threads that wait for',
     "one another spin, PyTorch's more than ours: rows of two threads say something only on a quiet machine.",
   ];
