@@ -39,11 +39,7 @@ async function seal(
   key: SigningKey,
 ): Promise<ReturnType<typeof sealBundle>> {
   const { record, model, spec, target, sequence, createdAt, codeVersion } = parts;
-  const images = (parts.micro?.images ?? []).map(({ image, bytes }, i) => ({
-    file: `image-${'ab'[i]}.bin`,
-    image,
-    bytes,
-  }));
+  const images = (parts.micro?.images ?? []).map((made) => ({ file: imageName(made.image.slotAddress), ...made }));
   const files = new Map([[modelFile, model], ...images.map(({ file, bytes }) => [file, bytes] as const)]);
   const manifest: ReleaseManifest = {
     format: 'sanderling-release/1',
@@ -70,4 +66,9 @@ async function seal(
       : { images: images.map(({ file, image }) => ({ file, ...image })), cost: parts.micro.cost }),
   };
   return sealBundle(manifest, files, key.privateKey);
+}
+
+/** The address says which slot of which flash an image is for. */
+function imageName(slotAddress: number): string {
+  return `image-${slotAddress.toString(16).padStart(8, '0')}.bin`;
 }

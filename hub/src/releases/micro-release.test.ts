@@ -17,6 +17,9 @@ if (!possible)
     'skipped: releases for microcontrollers (no qemu-system-arm, gcc-arm-none-eabi, libnewlib-arm-none-eabi)',
   );
 
+/** The slots of the real flash, and of the emulated board's. */
+const addresses = [0x08080000, 0x08100000, boards.m7.slots.a, boards.m7.slots.b];
+
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'micro-release-'));
 const microcontroller = { ...smallProject, targets: ['stm32h745'], optimise: ['fold-constants', 'quantise-int8'] };
 
@@ -39,10 +42,13 @@ test.runIf(possible)(
     const image = imageRelease({ project: 'room', version: 1, target: 'stm32h745' });
     expect(await house.releases.byImage(image)).toBe(release!.digest);
     expect(await house.releases.byImage('0'.repeat(64))).toBeUndefined();
-    expect(manifest.files.map(({ path }) => path)).toEqual(['model.onnx', 'image-a.bin', 'image-b.bin']);
+    expect(manifest.files.map(({ path }) => path)).toEqual([
+      'model.onnx',
+      ...addresses.map((address) => `image-${address.toString(16).padStart(8, '0')}.bin`),
+    ]);
     for (const [i, listed] of manifest.images!.entries()) {
       const { header } = readImage(files.get(listed.file)!);
-      const slotAddress = boards.m7.slots[i === 0 ? 'a' : 'b'];
+      const slotAddress = addresses[i]!;
       expect(header).toMatchObject({ board: 'm7', slotAddress, sequence: release!.sequence, release: image });
       expect(listed).toMatchObject({ board: 'm7', slotAddress, sequence: release!.sequence, release: image });
     }

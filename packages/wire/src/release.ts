@@ -95,7 +95,7 @@ export interface ReleaseManifest {
   };
   readonly probation: Probation;
   readonly provenance: Provenance;
-  /** Releases for microcontrollers only: one image for each slot. */
+  /** Releases for microcontrollers only: one image for each slot of the part, and of the emulated board. */
   readonly images?: readonly ReleaseImage[];
   /** Releases for microcontrollers only. */
   readonly cost?: DeviceCost;

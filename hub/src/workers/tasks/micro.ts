@@ -61,12 +61,12 @@ export async function micro(input: MicroInput, context: TaskContext): Promise<Mi
   refuseDifference(difference, generated);
   const { files, memoryBytes, constantBytes } = await forecasterOf(input, generated, selfTest);
   tell('linking the images');
-  const slots = input.images === undefined ? (['a'] as const) : (['a', 'b'] as const);
+  const all = await slotAddresses(input.target);
   const { sequence, release } = input.images ?? { sequence: 1, release: '0'.repeat(64) };
   const images = await Promise.all(
-    slots.map(async (slot) => ({
-      image: { board, slotAddress: boards[board].slots[slot], sequence, release },
-      bytes: await imageOf(files, { board, slot, sequence, release }),
+    (input.images === undefined ? all.slice(0, 1) : all).map(async (slotAddress) => ({
+      image: { board, slotAddress, sequence, release },
+      bytes: await imageOf(files, { board, slot: slotAddress, sequence, release }),
     })),
   );
   const cost: DeviceCost = {
@@ -108,6 +108,15 @@ async function forecasterOf(
     `the release wants ${memoryBytes} bytes of memory (window ${windowBytes}, model ${modelBytes}); the device's firmware gives ${deviceMemory}`,
     { fix: 'shorten the window, or use fewer hidden units' },
   );
+}
+
+/** Where the slots of the part's flash begin, and those of the emulated board, whose flash lies elsewhere. */
+async function slotAddresses(target: MicroTarget): Promise<readonly number[]> {
+  const { boards, flashLayout, targets } = await import('@sanderling/micro');
+  const { board, banks } = targets[target];
+  const flash = banks.find(({ name }) => name === 'FLASH')!.origin;
+  const { a, b } = flashLayout.slotOffsets;
+  return [flash + a, flash + b, boards[board].slots.a, boards[board].slots.b];
 }
 
 async function imageOf(
