@@ -18,6 +18,18 @@ test('defaults listen on loopback', async () => {
   expect(await readSettings({ folder, env: {} })).toMatchObject({ host: '127.0.0.1', data: '.sanderling' });
 });
 
+test('the door for microcontrollers is closed until it has a port', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+  expect((await readSettings({ folder, env: {} })).link).toEqual({
+    host: '127.0.0.1',
+    connections: 1000,
+    helloSeconds: 30,
+  });
+  const env = { SANDERLING_LINK_PORT: '7412', SANDERLING_LINK_HOST: '0.0.0.0' };
+  expect((await readSettings({ folder, env })).link).toMatchObject({ host: '0.0.0.0', port: 7412 });
+  expect((await readSettings({ folder, env, flags: { 'link.port': '0' } })).link.port).toBe(0);
+});
+
 test('flags beat the environment beats .env beats the file', async () => {
   await write('sanderling-hub.json', '{"port":1,"host":"a","data":"file","limits":{"bodyMb":2,"uploadMb":3}}');
   await write('.env', 'SANDERLING_HOST=b\nSANDERLING_DATA="from env file"\nSANDERLING_PORT=2\nOTHER=1\n');
@@ -45,6 +57,7 @@ test('YAML is read like JSON; a malformed file is told with its path; other form
 test.each([
   ['a wrong type in the environment', { env: { SANDERLING_PORT: 'many' } }, 'port (from SANDERLING_PORT)'],
   ['a value out of range', { env: {}, flags: { port: '70000' } }, 'port (from --port)'],
+  ['a port of the link', { env: {}, flags: { 'link.port': '-1' } }, 'link.port (from --link-port)'],
   ['an unknown field', { env: {}, file: 'bad.json' }, 'limits.more (from '],
 ])('%s is told with its path and origin', async (_, sources, message) => {
   await write('bad.json', '{"limits":{"more":1}}');

@@ -126,7 +126,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>, plac
 function fromFlags(flags: Readonly<Record<string, string | undefined>>): Given[] {
   return Object.entries(flags)
     .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, value: typed(path, value!), origin: `--${path}` }));
+    .map(([path, value]) => ({ path, value: typed(path, value!), origin: `--${path.replaceAll('.', '-')}` }));
 }
 
 function typed(path: string, text: string): unknown {

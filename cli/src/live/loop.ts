@@ -326,8 +326,9 @@ class LiveLoop implements AsyncDisposable {
 
   #draw(): void {
     const { playback, project } = this.#options;
+    const board = this.#options.device === 'board' ? ' · on an emulated STM32H745-class board (QEMU, Cortex-M7)' : '';
     this.#view.show(this.#story, {
-      title: `${project.name} · ${playback.title}`,
+      title: `${project.name} · ${playback.title}${board}`,
       unit: playback.unit,
       now: performance.now() - this.#began,
     });

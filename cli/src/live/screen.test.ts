@@ -122,3 +122,29 @@ test('small pictures', () => {
   expect([bar(-1, 2), bar(9, 2)]).toEqual(['░░', '██']);
   expect([seconds(900), seconds(61_500)]).toEqual(['0.9 s', '1 min 01 s']);
 });
+
+test('a release for a board says what it costs there', () => {
+  const cost = {
+    board: 'm7' as const,
+    instructions: 120_000,
+    megahertz: 480,
+    memoryBytes: 20_000,
+    stackBytes: 480,
+    imageBytes: 30_720,
+    constantBytes: 5000,
+    multiplyAccumulates: 25_000,
+    difference: 0,
+  };
+  const story = after(...untilCalm, {
+    at: 10_500,
+    kind: 'hub',
+    event: { type: 'release.created', subject: 'r2', data: { cost } },
+  });
+  expect(story.cost).toEqual(cost);
+  const screen = drawScreen(story, { title: 'room', unit: '°C', now: 11_000, width: 160 }).map(
+    stripVTControlCharacters,
+  );
+  expect(screen.join('\n')).toContain(
+    'STM32H745     RAM 20.0 KB · flash 30.0 KB · 120000 instructions, 0.25 ms at 480 MHz (emulated)',
+  );
+});

@@ -60,8 +60,20 @@ export class DeviceDriver {
     while (!signal.aborted) {
       const wish = await this.#wish(wait, signal);
       if (signal.aborted) return;
-      const settled = await this.#step(wish, signal);
+      const settled = await this.#stepUnlessRestarted(wish, signal);
       wait = { have: wish.counter, waitMs: settled ? calmMs : busyMs };
+    }
+  }
+
+  /** A device that restarts on the same stream (a serial line behind a bridge) says hello anew; what was asked of it before comes to nothing. */
+  async #stepUnlessRestarted(wish: DesiredAnswer, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#step(wish, signal);
+    } catch (error) {
+      if (signal.aborted || toSanderlingError(error).code !== 'UNAVAILABLE') throw error;
+      const { device } = await this.#parts.session.hello(signal);
+      if (device !== this.#parts.device.id) throw error;
+      return false;
     }
   }
 
