@@ -19,7 +19,6 @@ test('defaults listen on loopback', async () => {
 });
 
 test('the door for microcontrollers is closed until it has a port', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'settings-'));
   expect((await readSettings({ folder, env: {} })).link).toEqual({
     host: '127.0.0.1',
     connections: 1000,
