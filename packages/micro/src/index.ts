@@ -5,6 +5,7 @@ export {
   boards,
   buildFirmware,
   buildModelImage,
+  buildModelImages,
   firmwareFolder,
   flashLayout,
   hasBoardTools,

@@ -36,14 +36,16 @@ const deviceMemory = 256 * 1024;
 /** Largest difference between the hub's forecast and the board's, normalised: rounding in float, some steps of the last scale in int8. */
 const largestDifference = { float: 1e-3, int8: 0.15 };
 /** Largest difference from the board's own forecast that a device's self-test allows, normalised. */
-export const imageTolerance = 1e-3;
+const imageTolerance = 1e-3;
 
 /**
  * @throws TOO_LARGE with what to shrink; UNAVAILABLE naming the Debian packages when the tools are not there; UNSUPPORTED for what cannot be written as C;
  * INVALID_MODEL when the board forecasts something else than the hub
  */
 export async function micro(input: MicroInput, context: TaskContext): Promise<MicroResult> {
-  const { boards, generateC, linkBudget, measure, requireBoardTools, targets } = await import('@sanderling/micro');
+  const { boards, buildModelImages, generateC, linkBudget, measure, requireBoardTools, targets } = await import(
+    '@sanderling/micro'
+  );
   const tell = (doing: string): void => context.tell({ doing } satisfies MicroNews);
   await requireBoardTools();
   const { board, megahertz } = targets[input.target];
@@ -63,12 +65,9 @@ export async function micro(input: MicroInput, context: TaskContext): Promise<Mi
   tell('linking the images');
   const all = await slotAddresses(input.target);
   const { sequence, release } = input.images ?? { sequence: 1, release: '0'.repeat(64) };
-  const images = await Promise.all(
-    (input.images === undefined ? all.slice(0, 1) : all).map(async (slotAddress) => ({
-      image: { board, slotAddress, sequence, release },
-      bytes: await imageOf(files, { board, slot: slotAddress, sequence, release }),
-    })),
-  );
+  const slots = input.images === undefined ? all.slice(0, 1) : all;
+  const built = await buildModelImages({ texts: files }, { board, slots, sequence, release });
+  const images = built.map((bytes, i) => ({ image: { board, slotAddress: slots[i]!, sequence, release }, bytes }));
   const cost: DeviceCost = {
     ...costOf(measured),
     megahertz,
@@ -117,14 +116,6 @@ async function slotAddresses(target: MicroTarget): Promise<readonly number[]> {
   const flash = banks.find(({ name }) => name === 'FLASH')!.origin;
   const { a, b } = flashLayout.slotOffsets;
   return [flash + a, flash + b, boards[board].slots.a, boards[board].slots.b];
-}
-
-async function imageOf(
-  texts: Readonly<Record<string, string>>,
-  options: Parameters<typeof import('@sanderling/micro').buildModelImage>[1],
-): Promise<Uint8Array> {
-  const { buildModelImage } = await import('@sanderling/micro');
-  return buildModelImage({ texts }, options);
 }
 
 function differenceOf(hub: readonly SelfTestCase[], board: readonly SelfTestCase[]): number {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SanderlingError, type Digest } from '@sanderling/kit';
 import { imageHeaderBytes, sealImage } from '../image/image.ts';
-import { boardFolder, compile, type BuildOptions, type FirmwareSources } from './objects.ts';
+import { boardFolder, compile, type BuildOptions, type FirmwareSources, type Objects } from './objects.ts';
 import { readElf, type Elf } from './elf.ts';
 import { boards, flashLayout, type BoardName, type SlotName } from './table.ts';
 
@@ -25,9 +25,26 @@ export interface ModelImageOptions extends BuildOptions {
  * table or that does not compile; UNAVAILABLE without the tools; TIMEOUT; CANCELLED.
  */
 export async function buildModelImage(sources: FirmwareSources, options: ModelImageOptions): Promise<Uint8Array> {
+  const { slot, ...rest } = options;
+  const [image] = await buildModelImages(sources, { ...rest, slots: [slot] });
+  return image!;
+}
+
+/** The same for several slots, compiled once. @throws as {@link buildModelImage} */
+export async function buildModelImages(
+  sources: FirmwareSources,
+  options: Omit<ModelImageOptions, 'slot'> & { readonly slots: readonly ModelImageOptions['slot'][] },
+): Promise<readonly Uint8Array[]> {
+  const { slots, ...rest } = options;
+  await using objects = await compile(options.board, sources, options);
+  const images: Uint8Array[] = [];
+  for (const slot of slots) images.push(await linkImage(objects, { ...rest, slot }));
+  return images;
+}
+
+async function linkImage(objects: Objects, options: ModelImageOptions): Promise<Uint8Array> {
   const { board, slot, sequence, release } = options;
   const slotAddress = typeof slot === 'number' ? slot : boards[board].slots[slot];
-  await using objects = await compile(board, sources, options);
   const path = await objects.link({
     own: ['image-errno', 'mathf'],
     flags: [
