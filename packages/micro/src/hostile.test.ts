@@ -89,6 +89,15 @@ describe('refusals', () => {
     );
     expect((await refusal(exp)).message).toContain('elements of type int32');
   });
+  test('places to slice from that are no integers', async () => {
+    const sliced = graphOf([node('Slice', ['x', 'from', 'to'], ['y'])]);
+    const constants = new Map([
+      ['from', tensorOf('float32', [1], [0.5])],
+      ['to', tensorOf('int64', [1], [2n])],
+    ]);
+    const model = { ...sliced, graph: { ...sliced.graph, initializers: constants } };
+    expect(await refusal(model)).toMatchObject({ code: 'INVALID_MODEL', where: 'my Slice' });
+  });
   test('sizes that are open or depend on what is fed', async () => {
     const open = graphOf([node('Relu', ['x'], ['y'])], ['batch', 'time', 3]);
     expect(await refusal(open)).toMatchObject({ code: 'INVALID_ARGUMENT', where: 'x', fix: 'give sizes: { time: … }' });

@@ -43,6 +43,8 @@ export function checkSlice(layer: Layer): void {
   const steps = constantOf(layer, 4) ?? starts.map(() => 1);
   if (axes.length !== starts.length || steps.length !== starts.length || steps.includes(0))
     invalid(layer.node, 'starts, axes and steps do not go together');
+  if (![...starts, ...axes, ...steps].every((value) => Number.isSafeInteger(Number(value))))
+    invalid(layer.node, 'starts, axes and steps are not all integers');
   const seen = new Set(axes.map((axis) => axisOf(layer, axis, x.dims.length)));
   if (seen.size !== axes.length) invalid(layer.node, 'an axis is named twice');
   for (const [i, given] of axes.entries()) {
