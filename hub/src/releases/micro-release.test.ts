@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { boards, hasBoardTools, readImage } from '@sanderling/micro';
 import { imageRelease } from '@sanderling/wire';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ended, feed, openHouse, roomReadings, smallProject } from '../learning.suite.ts';
 import { Forecaster } from '../workers/tasks/run-model.ts';
 
@@ -72,6 +72,41 @@ test.runIf(possible)('a gate that the emulated board does not meet stops the exe
     /^stopped by the gate flash: on the stm32h745 it takes [\d.]+ KB of flash .*at most 4.00 KB/,
   );
   expect((await house.releases.list('room')).items).toEqual([]);
+});
+
+test.runIf(possible)(
+  'a release that wants more memory than the device gives stops the execution, and says what to shrink',
+  async () => {
+    await using house = await openHouse(await newFolder());
+    const space = { cell: 'dense', hidden: 4, window: 450, batch: 64 };
+    const search = { ...smallProject.search, trials: 2, epochs: 1, space };
+    await house.projects.put({
+      ...microcontroller,
+      optimise: [],
+      search,
+      data: { ...smallProject.data, newest: 6000 },
+    });
+    await feed(house, 'room', roomReadings(4000));
+    const execution = await ended(house, (await house.pipelines.begin('room')).id);
+    expect(execution.state).toBe('stopped');
+    expect(execution.reason).toMatch(/wants \d+ bytes of memory .* gives 262144 \(shorten the window/);
+    expect(execution.steps.find(({ name }) => name === 'release')).toMatchObject({ state: 'stopped' });
+  },
+);
+
+test('without the compiler nothing is trained for a microcontroller, and the packages are named', async () => {
+  const { PATH } = process.env;
+  process.env['PATH'] = '/nonexistent';
+  onTestFinished(() => void (process.env['PATH'] = PATH));
+  await using house = await openHouse(await newFolder());
+  await house.projects.put(microcontroller);
+  await feed(house, 'room', roomReadings(900));
+  const execution = await ended(house, (await house.pipelines.begin('room')).id);
+  expect(execution).toMatchObject({ state: 'failed' });
+  expect(execution.reason).toMatch(
+    /qemu-system-arm.*apt-get install qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi/,
+  );
+  expect(execution.steps.find(({ name }) => name === 'search')).toMatchObject({ state: 'skipped' });
 });
 
 test('int8 has headroom: a device lives to see values that no training part held', async () => {

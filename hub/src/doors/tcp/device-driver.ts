@@ -120,8 +120,8 @@ export class DeviceDriver {
     const { stage } = before.update;
     if (stage === 'refused' || stage === 'rolled-back') return before.update;
     if (stage !== 'probation' || info.probation) return undefined;
-    const { manifest } = await this.#parts.releases.open(release!);
-    const word = this.#reasons.get(manifest.images?.[0]?.release ?? '');
+    const bundle = await this.#parts.releases.open(release!).catch(() => undefined);
+    const word = this.#reasons.get(bundle?.manifest.images?.[0]?.release ?? '');
     const why = word === undefined ? '' : ` (${word})`;
     return { release, stage: 'rolled-back', progress: 1, reason: `the device went back to its release before${why}` };
   }

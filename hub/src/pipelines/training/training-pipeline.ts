@@ -1,6 +1,13 @@
 // The pipeline that is derived from a project's config: readings → dataset → search → judged, registered, released and rolled out.
 import { toSanderlingError } from '@sanderling/kit';
-import { durationMs, type DeviceCost, type MicroTarget, type ProjectSpec, type Quality } from '@sanderling/wire';
+import {
+  durationMs,
+  microTargets,
+  type DeviceCost,
+  type MicroTarget,
+  type ProjectSpec,
+  type Quality,
+} from '@sanderling/wire';
 import { tables } from '../../store/index.ts';
 import { judgeGates, quantity, type VersionRecord } from '../../models/index.ts';
 import { measureMicro } from '../../releases/index.ts';
@@ -34,7 +41,7 @@ function existing({ spec }: ExecutionRequest, { registry }: TrainingParts): Regi
 function retraining(request: ExecutionRequest, parts: TrainingParts): Registered {
   const { spec } = request;
   return new Pipeline('train')
-    .step('snapshot', [], { run: (_, context) => snapshot(parts, context) })
+    .step('snapshot', [], { run: (_, context) => snapshot(request, parts, context) })
     .step('quality', ['snapshot'], { run: ({ snapshot }, context) => checkQuality(snapshot.quality, context) })
     .step('prepare', ['snapshot', 'quality'], {
       run: ({ snapshot }, context) => prepare(snapshot.dataset, request, { parts, context }),
@@ -134,11 +141,23 @@ interface Scope {
   readonly context: StepContext;
 }
 
-async function snapshot({ data, pool }: TrainingParts, context: StepContext) {
+async function snapshot(request: ExecutionRequest, { data, pool }: TrainingParts, context: StepContext) {
   pool.warm();
+  const { signal } = context;
+  if (wantsBoard(request)) await pool.run('tools', undefined, { signal });
   const { dataset, quality } = await data.createDataset(context.project);
   context.progress(1, `${dataset.rows} readings, dataset ${dataset.digest.slice(0, 12)}`);
   return { dataset: dataset.digest, rows: dataset.rows, quality };
+}
+
+/** Whether something is to be compiled for a microcontroller: where that cannot be done, nothing is trained for it. */
+function wantsBoard({ spec, actions }: ExecutionRequest): boolean {
+  const gated = actions.includes('gate') && spec.gates.some((gate) => 'target' in gate && gate.target !== undefined);
+  return gated || (actions.includes('roll-out') && spec.targets.some((target) => isMicro(target)));
+}
+
+function isMicro(target: ProjectSpec['targets'][number]): target is MicroTarget {
+  return (microTargets as readonly string[]).includes(target);
 }
 
 async function checkQuality(quality: Quality, context: StepContext) {

@@ -80,6 +80,12 @@ export async function micro(input: MicroInput, context: TaskContext): Promise<Mi
   return { cost, selfTest, images: input.images === undefined ? [] : images };
 }
 
+/** Whether releases for microcontrollers can be made here: asked before anything is trained for one. @throws UNAVAILABLE naming the Debian packages */
+export async function tools(): Promise<void> {
+  const { requireBoardTools } = await import('@sanderling/micro');
+  await requireBoardTools();
+}
+
 function costOf({
   board,
   instructions,

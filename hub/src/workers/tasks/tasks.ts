@@ -4,12 +4,12 @@ import { compare } from './compare.ts';
 import { evaluate } from './evaluate.ts';
 import { forecast } from './forecast.ts';
 import { latency } from './latency.ts';
-import { micro, type MicroNews } from './micro.ts';
+import { micro, tools, type MicroNews } from './micro.ts';
 import { optimise } from './optimise.ts';
 import { prepare } from './prepare.ts';
 import { trial, type EpochNews } from './trial.ts';
 
-export const tasks = { prepare, trial, optimise, evaluate, compare, latency, forecast, micro } satisfies Record<
+export const tasks = { prepare, trial, optimise, evaluate, compare, latency, forecast, micro, tools } satisfies Record<
   string,
   Task
 >;
