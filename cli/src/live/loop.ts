@@ -193,7 +193,7 @@ class LiveLoop implements AsyncDisposable {
       [device] = (await this.#guard(hub.devices())).items;
       this.#device = device?.id ?? '';
     }
-    return new Player(this.#options.playback.readings, (readings) => this.#guard(board.measure(readings)));
+    return new Player(this.#options.playback.readings, (readings) => board.measure(readings));
   }
 
   #hearBoard({ time, value, forecast, error, driftScore, rollingError, alarm }: BoardAnswer): void {
