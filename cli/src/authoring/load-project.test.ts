@@ -35,6 +35,17 @@ test('the temperature project loads and is complete', async () => {
   ]);
 });
 
+test('its twin for a microcontroller says what is quantised, and what it may cost there', async () => {
+  const project = await loadProject(join(root, 'projects', 'temperature', 'microcontroller.config.ts'));
+  expect(project).toMatchObject({ name: 'temperature', targets: ['stm32h745'] });
+  expect(project.optimise).toMatchObject([
+    'fold-constants',
+    { step: 'quantise-int8', calibration: 'minmax', budget: 0.05 },
+  ]);
+  expect(project.gates.map((gate) => gate.gate).slice(3)).toEqual(['ram', 'flash', 'latency']);
+  expect(project.gates.at(-1)).toMatchObject({ target: 'stm32h745', maxMs: 2, cyclesPerInstruction: 1 });
+});
+
 test('a mistake fails with the path of the wrong field', async () => {
   const folder = folderWith(`import { defineProject, forecaster, genetic, int } from 'sanderling';
     export default defineProject({ name: 'cellar', model: forecaster({ horizon: 0 }), search: genetic({ trails: 3, space: { hidden: int(8, 9.5) } }), targets: ['linux-x64'] } as never);`);
