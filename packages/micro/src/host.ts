@@ -87,7 +87,7 @@ export class HostProgram implements AsyncDisposable {
 
   async #start(model: number, input: Buffer, blob = this.#models[model]!.blob): Promise<Buffer> {
     const program = join(this.#folder, 'program');
-    const [command = program, ...before] = [...this.#runner, program];
+    const [command, ...before] = [...this.#runner, program] as [string, ...string[]];
     const args = [...before, String(model)];
     if (blob === undefined) return execute(command, args, { timeout: this.#timeout, input });
     const file = join(this.#folder, `${newId('blob')}.bin`);
