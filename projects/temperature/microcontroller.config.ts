@@ -9,7 +9,7 @@ export default defineProject({
   // Small networks: what is chosen runs in kilobytes.
   search: {
     ...room.search,
-    trials: 16,
+    trials: 12,
     space: { hidden: int(6, 16), window: choice(24, 36) },
   },
 
