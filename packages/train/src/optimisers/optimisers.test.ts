@@ -81,7 +81,7 @@ describe('optimisers', () => {
       await runtime.train(index.subarray(30 * batch), new Float32Array(steps - 30).fill(run.rate));
       for (const [name, want] of Object.entries({ ...run.parameters, ...run.state })) {
         const got = Array.from(runtime.state.get(name)?.data as Float32Array, (x) => x * scaleOf(run, name));
-        expect(worst(got, want)).toBeLessThan(2e-4);
+        expect(worst(got, want)).toBeLessThan(5e-6);
       }
     },
   );

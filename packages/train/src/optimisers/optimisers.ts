@@ -46,6 +46,7 @@ function penalised(m: Algebra, { gradient, parameter }: Update, weightDecay: num
 /**
  * Adam (Kingma & Ba 2015). The slots hold m/(1 − β₁) and v/(1 − β₂), and the bias corrections are folded into two scalars, which saves four
  * passes over the parameters: p ← p − c m' / (√v' + ε'), c = rate (1−β₁)/(1−β₁ᵗ) s, ε' = ε s, s = √((1−β₂ᵗ)/(1−β₂)).
+ * The scalars are computed in float64: in float32, 1 − 0.999ᵗ is off by 1e-5 in the first steps, enough to tip a ReLU or a pool later on.
  */
 export function adam(options: AdamOptions = {}): Optimiser {
   return adamRule('adam', options.weightDecay ?? 0, { ...options, decoupled: false });
@@ -61,14 +62,15 @@ function adamRule(name: string, decay: number, options: AdamOptions & { decouple
   return {
     name,
     slots: ['moment1', 'moment2'],
-    prepare: (m, { step, rate }) => {
-      const correction1 = m.oneMinus(m.pow(beta1, step));
-      const correction2 = m.oneMinus(m.pow(beta2, step));
-      const scale = m.sqrt(m.mul(correction2, 1 / (1 - beta2)));
+    prepare: (m, at) => {
+      const [step, rate] = [m.cast(at.step, 'float64'), m.cast(at.rate, 'float64')];
+      const correction = (beta: number) => m.oneMinus(m.pow(m.number(beta, 'float64'), step));
+      const scale = m.sqrt(m.div(correction(beta2), 1 - beta2));
+      const size = m.mul(m.div(m.mul(rate, 1 - beta1), correction(beta1)), scale);
       return {
-        size: m.mul(m.div(m.mul(rate, 1 - beta1), correction1), scale),
-        epsilon: m.mul(scale, epsilon),
-        ...(decoupled && decay !== 0 ? { keep: m.oneMinus(m.mul(rate, decay)) } : {}),
+        size: m.cast(size, 'float32'),
+        epsilon: m.cast(m.mul(scale, epsilon), 'float32'),
+        ...(decoupled && decay !== 0 ? { keep: m.cast(m.oneMinus(m.mul(rate, decay)), 'float32') } : {}),
       };
     },
     update: (m, one) => {
