@@ -15,8 +15,8 @@ import { table } from '../output.ts';
 /** How much of a slot the model takes when it is sent to a device as an update. */
 export function slotText({ flash }: Measurement): string {
   const bytes = flash.code + flash.constants;
-  const { slotBytes } = flashLayout;
-  if (bytes > slotBytes) return `too large to be sent as an update (${bytes} of ${slotBytes} B)`;
+  const { imageBytes, slotBytes } = flashLayout;
+  if (bytes > imageBytes) return `too large to be sent as an update (${bytes} of ${imageBytes} B)`;
   return `${((100 * bytes) / slotBytes).toFixed(1)} % of the ${slotBytes / 1024} KiB for an update`;
 }
 

@@ -87,8 +87,9 @@ export class HostProgram implements AsyncDisposable {
 
   async #start(model: number, input: Buffer, blob = this.#models[model]!.blob): Promise<Buffer> {
     const program = join(this.#folder, 'program');
-    const [command, ...before] = [...this.#runner, program] as [string, ...string[]];
-    const args = [...before, String(model)];
+    const [runner, ...options] = this.#runner;
+    const command = runner ?? program;
+    const args = [...(runner === undefined ? [] : [...options, program]), String(model)];
     if (blob === undefined) return execute(command, args, { timeout: this.#timeout, input });
     const file = join(this.#folder, `${newId('blob')}.bin`);
     await writeFile(file, blob);

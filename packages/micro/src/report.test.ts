@@ -4,7 +4,7 @@ import { createRandom } from '@sanderling/kit';
 import { decodeModel, GraphBuilder, quantiseWithin, tensorOf, type Model } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { generateC, hasBoardTools, measure, reportText } from './index.ts';
-import { randomFloats, randomInputs } from './testing.ts';
+import { networks, quantisedNetwork, randomFloats, randomInputs } from './testing.ts';
 
 const tools = await hasBoardTools();
 if (!tools) console.warn('skipped: estimates are not compared with an emulated board, for want of its tools');
@@ -57,6 +57,26 @@ describe.skipIf(!tools)('estimated cycles', () => {
     expect(ratio).toBeGreaterThan(0.8);
     expect(ratio).toBeLessThan(1.2);
   });
+});
+
+test('constants are all arrays of the code, also those of shared functions', async () => {
+  const sizes: Readonly<Record<string, number>> = {
+    float: 4,
+    double: 8,
+    int8_t: 1,
+    int16_t: 2,
+    uint16_t: 2,
+    int32_t: 4,
+    int64_t: 8,
+  };
+  for (const make of Object.values(networks)) {
+    const generated = await generateC(await quantisedNetwork(make()), { name: 'net' });
+    const arrays = [
+      ...generated.files['net.c']!.matchAll(/^(?:SANDERLING_ALIGNED )?static const (\w+) \w+\[(\d+)\] = /gm),
+    ];
+    const bytes = arrays.reduce((sum, [, type, count]) => sum + sizes[type!]! * Number(count), 0);
+    expect(generated.report.constantBytes).toBe(bytes);
+  }
 });
 
 test('what quantisation did stands beside the layers', async () => {

@@ -281,11 +281,19 @@ describe.skipIf(!tools)('a model image', () => {
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('sanderling_image_entry') as string,
     });
-    const large = imageSources('extern const unsigned char big[]; const unsigned char big[600000] = {1};');
-    large.texts['image.c'] = large.texts['image.c'].replace('m->count += 1;', 'm->count += big[m->count];');
-    await expect(buildModelImage(large, options)).rejects.toMatchObject({
+  });
+
+  test('an image fills all of a slot but the place of its tag', async () => {
+    const imageWith = (bytes: number): Promise<Uint8Array> => {
+      const large = imageSources(`extern const unsigned char big[]; const unsigned char big[${bytes}] = {1};`);
+      large.texts['image.c'] = large.texts['image.c'].replace('m->count += 1;', 'm->count += big[m->count];');
+      return buildModelImage(large, { board: 'm7', slot: 'a', ...common });
+    };
+    const most = 500_000 + flashLayout.imageBytes - (await imageWith(500_000)).length;
+    expect(await imageWith(most)).toHaveLength(flashLayout.imageBytes);
+    await expect(imageWith(most + 8)).rejects.toMatchObject({
       code: 'TOO_LARGE',
-      details: { slotBytes: flashLayout.slotBytes },
+      details: { mostBytes: flashLayout.imageBytes },
     });
   });
 });

@@ -21,7 +21,7 @@ export interface ModelImageOptions extends BuildOptions {
  * Links sources as an image for one slot. They define the entry table:
  * `SANDERLING_IMAGE_ENTRY const sanderling_entry sanderling_image_entry = {…};` (sanderling_entry.h). libm and libgcc are linked in.
  * Equal sources and options give equal bytes.
- * @throws UNSUPPORTED naming writable variables, which an image cannot have; TOO_LARGE when it exceeds a slot; INVALID_ARGUMENT for code without the entry
+ * @throws UNSUPPORTED naming writable variables, which an image cannot have; TOO_LARGE when it exceeds a slot without its tag; INVALID_ARGUMENT for code without the entry
  * table or that does not compile; UNAVAILABLE without the tools; TIMEOUT; CANCELLED.
  */
 export async function buildModelImage(sources: FirmwareSources, options: ModelImageOptions): Promise<Uint8Array> {
@@ -58,15 +58,15 @@ async function linkImage(objects: Objects, options: ModelImageOptions): Promise<
   const elf = readElf(await readFile(path));
   refuseVariables(elf);
   const payload = payloadOf(elf, slotAddress + imageHeaderBytes);
-  const tooMany = imageHeaderBytes + payload.length - flashLayout.slotBytes;
+  const tooMany = imageHeaderBytes + payload.length - flashLayout.imageBytes;
   if (tooMany > 0)
     throw new SanderlingError(
       'TOO_LARGE',
-      `the model image is ${tooMany} bytes larger than a slot (${flashLayout.slotBytes})`,
+      `the model image is ${tooMany} bytes larger than a slot takes (${flashLayout.imageBytes})`,
       {
         where: `slot ${slot}`,
         fix: 'quantise to int8 (a quarter of the constants), or use fewer channels or hidden units',
-        details: { bytes: imageHeaderBytes + payload.length, slotBytes: flashLayout.slotBytes },
+        details: { bytes: imageHeaderBytes + payload.length, mostBytes: flashLayout.imageBytes },
       },
     );
   const entry = elf.symbols.find(({ name }) => name === 'sanderling_image_entry')!;

@@ -33,6 +33,8 @@ export const flashLayout = {
   bytes: 2 * 2 ** 20,
   sectorBytes: 128 * 1024,
   slotBytes: 512 * 1024,
+  /** The largest image: the last word of a slot is the image's tag. */
+  imageBytes: 512 * 1024 - 32,
   slotOffsets: { a: 0x80000, b: 0x100000 },
   /** Bytes of the file that stands for it: all of the machine's PSRAM. */
   fileBytes: 16 * 2 ** 20,

@@ -1,10 +1,10 @@
 // Small functions that generated code shares; only those that a model needs are written into it. Prefixed with the model's name.
 import { integerHelpers } from '../quantised/support.ts';
 
-/** A helper's C text; NAME stands for the prefix. `needs`: helpers that it calls. */
+/** A helper's C text; NAME stands for the prefix. `constantBytes`: of its tables. */
 interface Helper {
   readonly text: string;
-  readonly needs?: readonly string[];
+  readonly constantBytes?: number;
 }
 
 const convert = (name: string, to: string, low: string, high: string): Helper => ({
@@ -142,6 +142,9 @@ static int32_t NAME_place(int64_t index, int32_t size)
 
 /** Whether there is a helper of this name. */
 export type HelperName = keyof typeof helpers;
+
+/** Bytes of the tables of a helper. */
+export const helperConstantBytes = (name: HelperName): number => (helpers[name] as Helper).constantBytes ?? 0;
 
 /** The text of a helper for a model. */
 export function helperText(name: HelperName, prefix: string): string {

@@ -3,7 +3,7 @@ import type { Layer, Program } from '../ir.ts';
 import type { MemoryPlan } from '../memory/plan.ts';
 import type { GenerateOptions } from '../options.ts';
 import { indented, type Lines } from './c-text.ts';
-import { helpers, helperText, type HelperName } from './c-helpers.ts';
+import { helperConstantBytes, helpers, helperText, type HelperName } from './c-helpers.ts';
 import { Constants, elementsOf } from './constants.ts';
 import { headerText, interfaceOf, resetSignature, type CInterface } from './interface.ts';
 import { writeLayer } from './layers.ts';
@@ -36,7 +36,8 @@ export function writeFiles(program: Program, plan: MemoryPlan, options: WriteOpt
   const codes = program.layers.filter((layer) => !plan.free.has(layer)).map((layer) => writeLayer(layer, sheet));
   const run = new RunWriter({ program, plan, face, constants }).text(codes);
   const reset = face.states.length > 0 ? resetText(program, face, constants) : [];
-  const modelBytes = constants.bytes;
+  const tables = [...needed].reduce((sum, name) => sum + helperConstantBytes(name), 0);
+  const modelBytes = constants.bytes + tables;
   const test = selfTest ? selfTestText(face, selfTest, constants) : [];
   const about = aboutText(program, plan, modelBytes);
   const ordered = (Object.keys(helpers) as HelperName[]).filter((name) => needed.has(name));

@@ -70,7 +70,7 @@ static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *pa
 }
 
 /* 1 / (1 + exp(-x)) - 1/2 for x = step / 32, in steps of 2^-17. */
-static const uint16_t NAME_logistic[386] = {
+static const uint16_t NAME_logistic[LENGTH] = {
 LOGISTIC
 };
 
@@ -103,13 +103,18 @@ static inline int32_t NAME_q15(int32_t value)
     return (value + 16384) >> 15;
 }`;
 
+const logisticLength = 386;
+
+/** Bytes of the table of the logistic function. */
+export const logisticBytes = logisticLength * 2;
+
 /**
  * The table of the logistic function, as lines of C. Between its points the function lies above its chords, by up to h²/8 · |f''|: raised by half of that, the
  * table errs to both sides alike. Rounding to 16 bits hides what exp of different engines may differ in.
  */
 function logisticTable(): string {
   const step = 1 / 32;
-  const codes = Array.from({ length: 386 }, (_, i) => {
+  const codes = Array.from({ length: logisticLength }, (_, i) => {
     const value = 1 / (1 + Math.exp(-Math.min(i, 384) * step));
     const bend = value * (1 - value) * (2 * value - 1);
     return Math.min(65535, Math.round((value - 0.5 + (bend * step ** 2) / 16) * 2 ** 17));
@@ -119,4 +124,4 @@ function logisticTable(): string {
 }
 
 /** For the table of helpers. */
-export const recurrentText = recurrent.replace('LOGISTIC', logisticTable());
+export const recurrentText = recurrent.replace('LENGTH', String(logisticLength)).replace('LOGISTIC', logisticTable());

@@ -1,6 +1,6 @@
 // C functions that integer layers share: sums of products and their scaling, in portable C99, for the DSP instructions of ARMv7E-M and for NEON. All give equal bytes.
 
-import { recurrentText } from './support-recurrent.ts';
+import { logisticBytes, recurrentText } from './support-recurrent.ts';
 
 const scale = `/* Right shifts of negative numbers must keep the sign. */
 typedef char NAME_shifts_keep_the_sign[((-2) >> 1) == -1 ? 1 : -1];
@@ -471,5 +471,5 @@ export const integerHelpers = {
   int8_products1: { text: products1 },
   int8_products2: { text: products2 },
   int8_depthwise: { text: depthwise },
-  int8_recurrent: { text: recurrentText },
+  int8_recurrent: { text: recurrentText, constantBytes: logisticBytes },
 } as const;
