@@ -1,9 +1,11 @@
-// What one ask and tell costs beside Optuna and pymoo, interleaved A B A B, medians of five. Needs PEER_PYTHON (see quality.ts).
+// What one ask and tell costs: CPU time, and with PEER_PYTHON (see quality.ts) wall time beside Optuna and pymoo, interleaved A B A B; medians of five.
+// Without peers the cells of wall time stay as they are: only interleaved runs compare.
 // PEER_PYTHON=python node bench/src/search/cost.ts
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { createSearch, nsga2, random, tpe, type AlgorithmConfig } from '@sanderling/search';
+import { earlierRows } from './earlier.ts';
 import { dtlz2, hartmann6, zdt1, type Problem } from './problems.ts';
 
 const rounds = 5;
@@ -15,19 +17,28 @@ const rows: readonly { problem: Problem; algorithm: AlgorithmConfig; peer: strin
   { problem: dtlz2, algorithm: nsga2({ population: 100 }), peer: 'nsga2', trials: 10_000 },
 ];
 
-/** Microseconds for each trial, the cheap objective included, as on the peer's side. */
-function ours(problem: Problem, algorithm: AlgorithmConfig, trials: number): number {
+interface Microseconds {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/** For each trial, the cheap objective included, as on the peer's side. */
+function ours(problem: Problem, algorithm: AlgorithmConfig, trials: number): Microseconds {
   const goals = Array.from({ length: problem.goals }, (_, i) => ({ name: `f${i}`, direction: 'minimize' as const }));
   const begin = performance.now();
+  const before = process.cpuUsage();
   const search = createSearch(algorithm, problem.space, { goals, trials });
   for (let trial = search.ask(); trial !== undefined; trial = search.ask())
     search.tell(trial.id, { values: problem.costs(trial.params) });
-  return ((performance.now() - begin) / trials) * 1000;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: ((performance.now() - begin) / trials) * 1000, cpu: (user + system) / trials };
 }
 
-function theirs(problem: Problem, peer: string, trials: number): number {
+const python = process.env['PEER_PYTHON'];
+
+function theirs(problem: Problem, peer: string, trials: number): number | undefined {
+  if (python === undefined) return undefined;
   const script = new URL('peers/peers.py', import.meta.url).pathname;
-  const python = process.env['PEER_PYTHON'] ?? 'python3';
   const output = execFileSync(python, [script, peer, problem.name, '1', String(trials)], { encoding: 'utf8' });
   return (JSON.parse(output) as { microseconds: number }).microseconds;
 }
@@ -36,24 +47,27 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
+/** Wall time on both sides and its ratio: of this run, or of the last one that had peers. */
+function compared(own: readonly Microseconds[], other: readonly number[], before: readonly string[] = []): string[] {
+  if (other.length === 0) return before.length < 6 ? ['–', '–', '–'] : before.slice(-3);
+  const ratio = median(own.map(({ wall }, i) => other[i]! / wall));
+  return [median(own.map(({ wall }) => wall)).toFixed(0), median(other).toFixed(0), `${ratio.toFixed(1)}×`];
+}
+
+const earlier = earlierRows('search-cost.md', 3);
 const table: string[] = [];
 for (const { problem, algorithm, peer, trials } of rows) {
-  const own: number[] = [];
+  const own: Microseconds[] = [];
   const other: number[] = [];
   ours(problem, algorithm, trials);
   for (let round = 0; round < rounds; round++) {
     own.push(ours(problem, algorithm, trials));
-    other.push(theirs(problem, peer, trials));
+    const peerWall = theirs(problem, peer, trials);
+    if (peerWall !== undefined) other.push(peerWall);
   }
-  const ratio = median(own.map((microseconds, i) => other[i]! / microseconds));
-  const cells = [
-    algorithm.kind,
-    problem.name,
-    trials,
-    median(own).toFixed(0),
-    median(other).toFixed(0),
-    `${ratio.toFixed(1)}×`,
-  ];
+  const key = [algorithm.kind, problem.name, trials];
+  const cpu = median(own.map((microseconds) => microseconds.cpu)).toFixed(0);
+  const cells = [...key, cpu, ...compared(own, other, earlier.get(key.join(' | ')))];
   table.push(`| ${cells.join(' | ')} |`);
   console.log(table.at(-1));
 }
@@ -61,11 +75,14 @@ const load = loadavg()[0]!.toFixed(1);
 const lines = [
   '# Search: cost of one ask and tell',
   '',
-  `Microseconds a trial, objective included; interleaved, medians of ${rounds}; "faster" is the median of the paired ratios. ${cpus().length} cores, load ${load} at the end.`,
+  `Microseconds a trial, objective included, medians of ${rounds}. CPU time of this run: ${cpus().length} cores, load ${load} at the end.`,
+  python === undefined
+    ? 'Wall time, interleaved with the peers, "faster" the median of the paired ratios: of the last run that had peers, when TPE drew 64 candidates after 10 random trials (load 10.4).'
+    : 'Wall time of this run, interleaved with the peers; "faster" is the median of the paired ratios.',
   'Peers: Optuna 5.0.0 (random, TPE; in memory), pymoo 0.6.2 (NSGA-II). `PEER_PYTHON=python node bench/src/search/cost.ts`',
   '',
-  '| algorithm | problem | trials | Sanderling µs | peer µs | faster |',
-  '|---|---|--:|--:|--:|--:|',
+  '| algorithm | problem | trials | Sanderling CPU µs | Sanderling µs | peer µs | faster |',
+  '|---|---|--:|--:|--:|--:|--:|',
   ...table,
 ];
 mkdirSync(new URL('../../results/', import.meta.url), { recursive: true });

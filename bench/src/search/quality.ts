@@ -1,5 +1,6 @@
-// Quality at equal evaluations, beside Optuna 5 and pymoo. Peers run when PEER_PYTHON names a Python that has them.
-// node bench/src/search/quality.ts
+// Quality at equal evaluations, beside Optuna 5 and pymoo. Peers run when PEER_PYTHON names a Python that has them; without, their cells stay as they
+// are. So do all cells of algorithms that are not named, if any is: the seeds are fixed, an algorithm that has not changed gives the same again.
+// node bench/src/search/quality.ts [ALGORITHM]
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import {
@@ -14,6 +15,7 @@ import {
   type AlgorithmConfig,
   type Search,
 } from '@sanderling/search';
+import { earlierRows } from './earlier.ts';
 import { branin, dtlz2, hartmann6, zdt1, zdt2, zdt3, type Point, type Problem } from './problems.ts';
 
 interface Row {
@@ -93,9 +95,7 @@ function quantile(values: readonly number[], share: number): string {
   return sorted[Math.round(share * (sorted.length - 1))]!.toFixed(4);
 }
 
-function summary(result: Result | undefined): string {
-  if (result === undefined) return '–';
-  const { values } = result;
+function summary({ values }: Result): string {
   return `${quantile(values, 0.5)} [${quantile(values, 0.25)}, ${quantile(values, 0.75)}] (${values.length})`;
 }
 
@@ -114,10 +114,15 @@ const lines = [
   '| problem | algorithm | trials | Sanderling | peer | target |',
   '|---|---|--:|--:|--:|--:|',
 ];
+const earlier = earlierRows('search-quality.md', 3);
+const only = process.argv[2];
 for (const row of rows) {
-  const own = ours(row);
-  const peer = theirs(row);
-  const cells = [row.problem.name, nameOf(row.algorithm), row.trials, summary(own), summary(peer), row.target ?? '–'];
+  const key = [row.problem.name, nameOf(row.algorithm), row.trials];
+  const before = earlier.get(key.join(' | '));
+  const asked = only === undefined || row.algorithm.kind === only;
+  const own = asked || before === undefined ? summary(ours(row)) : before[3]!;
+  const peer = asked ? theirs(row) : undefined;
+  const cells = [...key, own, peer === undefined ? (before?.[4] ?? '–') : summary(peer), row.target ?? '–'];
   lines.push(`| ${cells.join(' | ')} |`);
   console.log(lines.at(-1));
 }

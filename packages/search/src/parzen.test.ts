@@ -94,6 +94,26 @@ describe('Parzen estimator', () => {
     }
   });
 
+  test('given weights: observations count by them beside a prior of one, and the whole still sums to one', () => {
+    const small = space({ n: int(1, 9) });
+    const places = [{ n: 2 }, { n: 8 }];
+    const sum = (estimator: ParzenEstimator): number =>
+      [...samplesOf(small)].reduce((total, params) => total + Math.exp(estimator.logDensity(params)), 0);
+    const mass = (weights: readonly number[], n: number): number => {
+      const estimator = new ParzenEstimator(small, places, weights);
+      expect(sum(estimator)).toBeCloseTo(1, 10);
+      return Math.exp(estimator.logDensity({ n }));
+    };
+    // A mixture is linear in its weights: (w₁k₁ + w₂k₂ + k₀) / (w₁ + w₂ + 1).
+    for (const n of [1, 2, 5, 8]) {
+      const prior = mass([0, 0], n);
+      const first = 2 * mass([1, 0], n) - prior;
+      const second = 2 * mass([0, 1], n) - prior;
+      expect(mass([1.7, 0.3], n)).toBeCloseTo((1.7 * first + 0.3 * second + prior) / 3, 12);
+    }
+    expect(mass([1.7, 0.3], 2)).toBeGreaterThan(mass([0.3, 1.7], 2));
+  });
+
   test('is highest where the observations are', () => {
     const line = space({ x: float(0, 1) });
     const estimator = new ParzenEstimator(line, [{ x: 0.2 }, { x: 0.21 }, { x: 0.19 }, { x: 0.22 }]);

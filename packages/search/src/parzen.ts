@@ -16,15 +16,21 @@ interface Kernels {
 /** A density over the samples of a space. */
 export class ParzenEstimator {
   readonly #space: AnySpace;
-  readonly #kernels: readonly Kernels[];
+  readonly #kernels: ReadonlyMap<Parameter, Kernels>;
   readonly #logWeights: Float64Array;
   readonly #cumulative: Float64Array;
 
-  /** Observations in the order of their trials; the prior is the last component. */
-  constructor(space: AnySpace, observations: readonly Params[]) {
+  /**
+   * Observations in the order of their trials; the prior is the last component.
+   * @param given one weight an observation, where the prior weighs one. @default all alike up to 25, the older ones less beyond
+   */
+  constructor(space: AnySpace, observations: readonly Params[], given = weightsByAge(observations.length)) {
     this.#space = space;
-    this.#kernels = space.parameters.map((parameter) => kernelsOf(parameter, observations));
-    const weights = weightsOf(observations.length);
+    this.#kernels = new Map(
+      space.parameters.map((parameter) => [parameter, kernelsOf(parameter, observations)] as const),
+    );
+    const total = given.reduce((sum, weight) => sum + weight, 1);
+    const weights = Float64Array.from([...given, 1], (weight) => weight / total);
     this.#logWeights = weights.map(Math.log);
     let sum = 0;
     this.#cumulative = weights.map((weight) => (sum += weight));
@@ -35,27 +41,25 @@ export class ParzenEstimator {
     const draw = random.next();
     const found = this.#cumulative.findIndex((sum) => draw < sum);
     const component = found < 0 ? this.#cumulative.length - 1 : found;
-    const kernels = new Map(this.#space.parameters.map((parameter, i) => [parameter, this.#kernels[i]!]));
-    return buildParams(this.#space, (parameter) => kernels.get(parameter)!.sample(component, random));
+    return buildParams(this.#space, (parameter) => this.#kernels.get(parameter)!.sample(component, random));
   }
 
   /** Logarithm of the density of a sample; a density by coordinate for real numbers, a probability for the rest. */
   logDensity(params: Params): number {
     const logs = Float64Array.from(this.#logWeights);
-    for (const [i, parameter] of this.#space.parameters.entries()) {
-      if (isActive(parameter, params)) this.#kernels[i]!.addLogs(params[parameter.name]!, logs);
+    for (const [parameter, kernels] of this.#kernels) {
+      if (isActive(parameter, params)) kernels.addLogs(params[parameter.name]!, logs);
     }
     return logSumExp(logs);
   }
 }
 
-/** Weights that sum to one: all observations alike up to 25, beyond that the older ones less, down to 1/n; the prior weighs one. */
-function weightsOf(count: number): Float64Array {
-  const weights = new Float64Array(count + 1).fill(1);
+/** One for each of up to 25 observations, beyond that the older ones less, down to 1/n. */
+function weightsByAge(count: number): readonly number[] {
+  const weights = Array<number>(count).fill(1);
   const ramp = count - 25;
   for (let i = 0; i < ramp; i++) weights[i] = 1 / count + (ramp === 1 ? 0 : (i / (ramp - 1)) * (1 - 1 / count));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map((weight) => weight / sum);
+  return weights;
 }
 
 function kernelsOf(parameter: Parameter, observations: readonly Params[]): Kernels {
