@@ -14,8 +14,15 @@ export interface Compared {
   readonly weights: Value | undefined;
 }
 
-/** Σ weight · loss / Σ weight · share over the batch, a scalar on the tape. */
-export function batchLossOf(tape: Tape, { loss, prediction, target, weights }: Compared): Value {
+/** A batch's loss, a scalar, and what it was divided by: batches of different sizes or weights are averaged by it. */
+export interface BatchLoss {
+  readonly loss: Value;
+  /** Σ weight · share, a scalar; undefined: the number of samples. */
+  readonly share: Value | undefined;
+}
+
+/** Σ weight · loss / Σ weight · share over the batch, on the tape. */
+export function batchLossOf(tape: Tape, { loss, prediction, target, weights }: Compared): BatchLoss {
   if (target.dtype !== loss.targetType) {
     throw new SanderlingError(
       'INVALID_ARGUMENT',
@@ -29,15 +36,18 @@ export function batchLossOf(tape: Tape, { loss, prediction, target, weights }: C
   const terms = { m, prediction: input('prediction', prediction), target: input('target', target) };
   const weight = weights === undefined ? undefined : input('weights', weights);
   const scaled = (value: Value) => (weight === undefined ? value : m.mul(value, weight));
-  const share = loss.share?.(terms) ?? weight;
   const each = loss.perSample(terms);
-  if (share === undefined) builder.output('loss', m.mean(each));
-  else builder.output('loss', m.div(m.sum(scaled(each)), m.sum(share === weight ? share : scaled(share))));
+  const own = loss.share?.(terms);
+  const shares = own === undefined ? weight : scaled(own);
+  const share = shares === undefined ? undefined : m.sum(shares);
+  builder.output('loss', share === undefined ? m.mean(each) : m.div(m.sum(scaled(each)), share));
+  if (share !== undefined) builder.output('share', share);
   const bind = [
     ['prediction', prediction],
     ['target', target],
     ['weights', weights],
   ] as const;
   const given = bind.filter((pair): pair is readonly [(typeof pair)[0], Value] => pair[1] !== undefined);
-  return tape.record(builder.build(), new Map(given)).get('loss') as Value;
+  const values = tape.record(builder.build(), new Map(given));
+  return { loss: values.get('loss') as Value, share: values.get('share') };
 }

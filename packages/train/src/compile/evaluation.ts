@@ -4,7 +4,11 @@ import { Tape } from '../gradients/tape.ts';
 import { batchLoss, type LossPlan } from './one-step.ts';
 import type { StateEntry } from './plan.ts';
 
-/** A compiled evaluation. Inputs: parameters and buffers by name, the reader's data, `index` int32 [samples]. Output: `loss`, the mean over the samples. */
+/**
+ * A compiled evaluation. Inputs: parameters and buffers by name, the reader's data, `index` int32 [samples]. Outputs: `loss`, the mean over
+ * the samples, and `share`, a scalar, by which means over different samples are averaged: the loss's own denominator (class and sample weights), or the
+ * number of samples.
+ */
 export interface Evaluation {
   readonly model: Model;
   readonly state: readonly Pick<StateEntry, 'name'>[];
@@ -24,6 +28,9 @@ export function compileEvaluation(plan: LossPlan): Evaluation {
     plan.reader.inputs.map(({ name, dtype, shape }) => [name, builder.input(name, dtype, shape)]),
   );
   const index = builder.input('index', 'int32', ['samples']);
-  builder.output('loss', batchLoss(new Tape(builder), plan, { state, data, index }));
+  const tape = new Tape(builder);
+  const { loss, share } = batchLoss(tape, plan, { state, data, index });
+  builder.output('loss', loss);
+  builder.output('share', share ?? tape.m.cast(tape.m.op('Size', [index]), 'float32'));
   return { model: modelOf(builder.build()), state: names.map((name) => ({ name })) };
 }

@@ -3,7 +3,7 @@ import { SanderlingError } from '@sanderling/kit';
 import type { Value } from '@sanderling/onnx';
 import { dimsOf, product, type Algebra } from '../algebra.ts';
 import { Tape } from '../gradients/tape.ts';
-import { batchLossOf } from './batch-loss.ts';
+import { batchLossOf, type BatchLoss } from './batch-loss.ts';
 import { averageName, counterName, maskName, slotName, type TrainingPlan } from './plan.ts';
 import { targetName } from './reader.ts';
 
@@ -67,16 +67,26 @@ function lossAndGradients(input: StepInput, next: Map<string, Value>): { loss: V
     Array.from({ length: parts }, () => batch / parts),
   );
   const results = indices.map((part) => partGradients({ ...input, index: part }, next));
-  const mean = (values: readonly Value[]) =>
-    m.mul(
-      values.reduce((a, b) => m.add(a, b)),
-      1 / parts,
-    );
+  const mean = meanOfParts(m, results);
   const gradients = plan.network.parameters.map((_, i) => mean(results.map((one) => one.gradients[i] as Value)));
   return { loss: mean(results.map((one) => one.loss)), gradients: clipped(m, gradients, plan.clipNorm) };
 }
 
-function partGradients(input: StepInput, next: Map<string, Value>): { loss: Value; gradients: readonly Value[] } {
+/** The mean over parts of a batch: each part counts as its loss's denominator does in the whole batch's. */
+function meanOfParts(m: Algebra, parts: readonly BatchLoss[]): (values: readonly Value[]) => Value {
+  const sum = (values: readonly Value[]) => values.reduce((a, b) => m.add(a, b));
+  const shares = parts.flatMap(({ share }) => share ?? []);
+  if (parts.length === 1 || shares.length === 0) return (values) => m.mul(sum(values), 1 / parts.length);
+  const whole = sum(shares);
+  const factors = shares.map((share) => m.div(share, whole));
+  return (values) => sum(values.map((value, i) => m.mul(value, factors[i] as Value)));
+}
+
+interface PartResult extends BatchLoss {
+  readonly gradients: readonly Value[];
+}
+
+function partGradients(input: StepInput, next: Map<string, Value>): PartResult {
   const { plan, m, state, uniform } = input;
   const { parameters, buffers } = plan.network;
   const counter = state.get(counterName) as Value;
@@ -90,15 +100,15 @@ function partGradients(input: StepInput, next: Map<string, Value>): { loss: Valu
   });
   const values = parameters.map((name) => now.get(name) as Value);
   tape.watch(values);
-  const loss = batchLoss(tape, plan, { ...input, state: now });
-  return { loss, gradients: tape.gradients(loss, values) };
+  const result = batchLoss(tape, plan, { ...input, state: now });
+  return { ...result, gradients: tape.gradients(result.loss, values) };
 }
 
 /** What a batch's loss needs of a plan; evaluation needs no more. */
 export type LossPlan = Pick<TrainingPlan, 'network' | 'reader' | 'loss' | 'prediction' | 'weights'>;
 
 /** The loss of the batch that an index names, written through a tape. @throws INVALID_ARGUMENT when the plan names an output that is not there. */
-export function batchLoss(tape: Tape, plan: LossPlan, at: Pick<StepInput, 'state' | 'data' | 'index'>): Value {
+export function batchLoss(tape: Tape, plan: LossPlan, at: Pick<StepInput, 'state' | 'data' | 'index'>): BatchLoss {
   const { network, reader, loss } = plan;
   const batch = reader.read(tape.m, at.index, at.data);
   const learnt = [...network.parameters, ...network.buffers].map(

@@ -3,12 +3,14 @@ import { float32Data, type Tensor } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { rowReader } from '../compile/reader.ts';
 import type { TrainingPlan } from '../compile/plan.ts';
+import { Layers } from '../layers/layers.ts';
+import { crossEntropy } from '../losses/classification.ts';
 import { meanSquaredError } from '../losses/regression.ts';
 import { denseAutoencoder } from '../networks/autoencoders.ts';
 import { adam, sgd } from '../optimisers/optimisers.ts';
 import { fit } from './fit.ts';
 import { shareAt } from './pruning.ts';
-import { TrainingRuntime } from './runtime.ts';
+import { TrainingRuntime, type Dataset } from './runtime.ts';
 
 const rows = 48;
 const wave = {
@@ -35,11 +37,85 @@ async function losses(of: TrainingPlan, steps = 20): Promise<number[]> {
   return Array.from(await runtime.train(index, rates(steps)));
 }
 
+/** Samples of two classes, the rare one at the end and ten times as heavy; rows 1,024 … 2,047 weigh nothing. */
+function imbalanced(count: number) {
+  const rare = (i: number) => i > 0.6 * count || i % 11 === 0;
+  const numbersOf = (length: number, of: (i: number) => number) => Float32Array.from({ length }, (_, i) => of(i));
+  const layers = new Layers('two', 3);
+  const classWeights = [1, 10];
+  return {
+    classWeights,
+    network: layers.network({ logits: layers.dense(layers.input('x', [2]), 2, 'head') }),
+    reader: rowReader({
+      x: { dtype: 'float32', dims: [2] },
+      target: { dtype: 'int64', dims: [] },
+      weight: { dtype: 'float32', dims: [] },
+    }),
+    loss: crossEntropy({ classWeights }),
+    weights: 'weight',
+    data: {
+      x: {
+        dtype: 'float32' as const,
+        dims: [count, 2],
+        data: numbersOf(2 * count, (i) => Math.sin(i * 0.7) + (rare(i >> 1) ? 1 : 0)),
+      },
+      target: {
+        dtype: 'int64' as const,
+        dims: [count],
+        data: BigInt64Array.from({ length: count }, (_, i) => (rare(i) ? 1n : 0n)),
+      },
+      weight: {
+        dtype: 'float32' as const,
+        dims: [count],
+        data: numbersOf(count, (i) => (i >= 1024 && i < 2048 ? 0 : 1 + (i % 3))),
+      },
+    },
+  };
+}
+
+async function weightedLosses(of: Omit<TrainingPlan, 'data'> & { data: Dataset }): Promise<number[]> {
+  await using runtime = await TrainingRuntime.open({ plan: of, data: of.data, seed: 0 });
+  const index = Int32Array.from({ length: 20 * of.batch }, (_, i) => (i * 5) % 96);
+  return Array.from(await runtime.train(index, new Float32Array(20).fill(0.3)));
+}
+
 describe('plans', () => {
   test('a batch in parts gives the same training as the whole batch', async () => {
     const [whole, parts] = [await losses(plan), await losses({ ...plan, parts: 3 })];
     for (const [i, loss] of whole.entries()) expect(parts[i]).toBeCloseTo(loss, 5);
   });
+
+  test('a weighted batch in parts gives the same training as the whole batch', async () => {
+    const weighted = { ...imbalanced(96), optimiser: sgd(), batch: 24 };
+    const [whole, parts] = [await weightedLosses(weighted), await weightedLosses({ ...weighted, parts: 3 })];
+    expect(whole.at(-1)).toBeLessThan(0.9 * (whole[0] as number));
+    for (const [i, loss] of whole.entries()) expect(parts[i]).toBeCloseTo(loss, 5);
+  });
+
+  test.each([[900], [1500], [2048], [2500]])(
+    'the mean loss of %i samples is weighted over all of them',
+    async (count) => {
+      const { data: samples, network: net, classWeights, ...rest } = imbalanced(count);
+      await using runtime = await TrainingRuntime.open({
+        plan: { ...rest, network: net, optimiser: sgd(), batch: 4 },
+        data: samples,
+        seed: 0,
+      });
+      const tensor = (name: string) => float32Data(net.graph.initializers.get(name) as Tensor);
+      const [weight, bias] = [tensor('head.weight'), tensor('head.bias')];
+      let [sum, shares] = [0, 0];
+      for (let row = 0; row < count; row += 1) {
+        const [a, b] = [Number(samples.x.data[2 * row]), Number(samples.x.data[2 * row + 1])];
+        const logit = (k: number) => Number(weight[2 * k]) * a + Number(weight[2 * k + 1]) * b + Number(bias[k]);
+        const label = Number(samples.target.data[row]);
+        const share = Number(classWeights[label]) * Number(samples.weight.data[row]);
+        sum += share * Math.log1p(Math.exp(logit(1 - label) - logit(label)));
+        shares += share;
+      }
+      const index = Int32Array.from({ length: count }, (_, i) => i);
+      expect((await runtime.evaluate(index)) / (sum / shares)).toBeCloseTo(1, 5);
+    },
+  );
 
   test('the moving average is what is evaluated and kept', async () => {
     const decay = 0.9;

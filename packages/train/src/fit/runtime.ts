@@ -146,9 +146,9 @@ export class TrainingRuntime {
     if (tensor !== undefined) throw nanLoss(numberOf(this.#state.get(counterName) as RunTensor), tensor);
   }
 
-  /** The mean loss over samples with the present parameters. */
+  /** The mean loss over samples with the present parameters, weighted as the loss weighs classes and the plan samples. */
   async evaluate(index: Int32Array): Promise<number> {
-    let sum = 0;
+    let [sum, shares] = [0, 0];
     for (let at = 0; at < index.length; at += evaluationChunk) {
       const chunk = index.subarray(at, at + evaluationChunk);
       const out = await this.#sessions.evaluate.run({
@@ -156,9 +156,12 @@ export class TrainingRuntime {
         ...this.#parameterFeeds(),
         index: { dtype: 'int32', dims: [chunk.length], data: chunk },
       });
-      sum += numberOf(out['loss'] as RunTensor) * chunk.length;
+      const share = numberOf(out['share'] as RunTensor);
+      // a chunk that weighs nothing has 0 / 0 as its mean
+      if (share !== 0) sum += numberOf(out['loss'] as RunTensor) * share;
+      shares += share;
     }
-    return sum / index.length;
+    return sum / shares;
   }
 
   /** Parameters and buffers as tensors, ready to be put into the network's graph. */

@@ -51,7 +51,7 @@ async function lossAndGradient(loss: Loss, { prediction, target }: Case, weights
   const t = b.input('target', target.dtype, target.dims);
   const w = weights && b.constant(tensorOf('float32', [weights.length], weights));
   tape.watch([p]);
-  const value = batchLossOf(tape, { loss, prediction: p, target: t, weights: w });
+  const { loss: value } = batchLossOf(tape, { loss, prediction: p, target: t, weights: w });
   const [gradient] = tape.gradients(value, [p]);
   b.output('loss', value);
   b.output('gradient', gradient ?? p);
