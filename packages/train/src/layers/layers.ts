@@ -28,7 +28,11 @@ export interface RecurrentOptions {
 }
 
 /** Operators and gates of the recurrent layers. */
-const cells = { gru: { operator: 'GRU', gates: 3 }, lstm: { operator: 'LSTM', gates: 4 } } as const;
+const cells = {
+  gru: { operator: 'GRU', gates: 3 },
+  lstm: { operator: 'LSTM', gates: 4 },
+  rnn: { operator: 'RNN', gates: 1 },
+} as const;
 
 /** Writes one network. */
 export class Layers {
@@ -172,8 +176,8 @@ export class Layers {
     return this.m.gather(table, ids, 0);
   }
 
-  /** A GRU or LSTM over [batch, steps, features]. */
-  recurrent(x: Value, cell: 'gru' | 'lstm', options: RecurrentOptions): Value {
+  /** A GRU, an LSTM or a plain recurrent layer (tanh) over [batch, steps, features]. */
+  recurrent(x: Value, cell: 'gru' | 'lstm' | 'rnn', options: RecurrentOptions): Value {
     const { hidden, sequence = false } = options;
     const { operator, gates } = cells[cell];
     const name = this.#name(cell);

@@ -97,7 +97,7 @@ describe('forecasterNetwork', () => {
     [{ window: 0 }, 'window'],
     [{ hidden: 1.5 }, 'hidden'],
     [{ dropout: 1 }, 'dropout'],
-    [{ cell: 'rnn' as ForecasterCell }, 'cell'],
+    [{ cell: 'elman' as ForecasterCell }, 'cell'],
   ])('refuses %o', (wrong, where) => {
     expect(() => forecasterNetwork({ cell: 'gru', window: 4, features: 1, horizon: 1, hidden: 2, ...wrong })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', where }),

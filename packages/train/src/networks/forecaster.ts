@@ -4,8 +4,8 @@ import type { Value } from '@sanderling/onnx';
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
 
-/** What carries the past: a gated recurrent unit, long short-term memory, or two dense layers over the whole window. */
-export const forecasterCells = ['gru', 'lstm', 'dense'] as const;
+/** What carries the past: a gated recurrent unit, long short-term memory, a plain recurrent layer, or two dense layers over the whole window. */
+export const forecasterCells = ['gru', 'lstm', 'rnn', 'dense'] as const;
 export type ForecasterCell = (typeof forecasterCells)[number];
 
 /** The shape of a forecaster. */
