@@ -53,6 +53,7 @@ test.runIf(possible)(
       expect(listed).toMatchObject({ board: 'm7', slotAddress, sequence: release!.sequence, release: image });
     }
     const { cost } = manifest;
+    expect(release!.cost).toEqual(cost);
     expect(cost!.difference).toBeLessThan(0.15);
     expect(cost!.memoryBytes).toBeGreaterThan(4000);
     expect(cost!.instructions / cost!.multiplyAccumulates).toBeLessThan(20);

@@ -170,6 +170,7 @@ export class Releases {
     const bundle = await blobs.put(bytes);
     const image = micro === undefined ? null : imageRelease({ project, version, target });
     const row = {
+      cost: micro === undefined ? null : JSON.stringify(micro.cost),
       image,
       digest,
       project,
@@ -224,6 +225,7 @@ function toRelease(row: Selectable<ReleaseTables['release']>): Release {
     target: row.target as Target,
     sequence: row.sequence,
     sizeBytes: row.size_bytes,
+    cost: row.cost === null ? null : (JSON.parse(row.cost) as Release['cost']),
     createdAt: row.created_at,
   };
 }

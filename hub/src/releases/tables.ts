@@ -14,6 +14,8 @@ export type ReleaseTables = {
     created_at: number;
     /** What the model images in it call the release; null when it has none. */
     image: string | null;
+    /** JSON: what it costs on a microcontroller; null for other targets. */
+    cost: string | null;
   };
   /** What devices of a project and target run unless a roll-out says otherwise. */
   current_release: { project: string; target: string; digest: string };
@@ -110,6 +112,7 @@ export const migrations: Migrations = {
   '2026-11-29-releases-2': {
     async up(db) {
       await db.schema.alterTable('release').addColumn('image', 'text').execute();
+      await db.schema.alterTable('release').addColumn('cost', 'text').execute();
       await db.schema.createIndex('release_image').on('release').columns(['image']).execute();
     },
   },

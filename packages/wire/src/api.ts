@@ -1,5 +1,6 @@
 // The resources of the hub's public API, one schema each; the OpenAPI page, the hub's answers and the typed client are made from these.
 import { z } from 'zod';
+import type { DeviceCost } from './release.ts';
 import { projectSpec, slug } from './project.ts';
 import { targets } from './target.ts';
 
@@ -140,6 +141,18 @@ export const modelVersion = z.object({
   createdAt: time,
 });
 
+/** What a release costs on a microcontroller; see `release.ts`. */
+const deviceCost = z.object({
+  board: z.enum(['m7', 'm4']),
+  instructions: z.int().describe('of one run of the model, counted by the emulator'),
+  megahertz: z.number(),
+  memoryBytes: z.int(),
+  stackBytes: z.int(),
+  imageBytes: z.int(),
+  constantBytes: z.int(),
+  multiplyAccumulates: z.int(),
+  difference: z.number().describe('largest difference between the forecasts of board and hub, normalised'),
+}) satisfies z.ZodType<DeviceCost>;
 export const release = z.object({
   digest,
   project: slug,
@@ -148,6 +161,7 @@ export const release = z.object({
   sequence: z.int(),
   sizeBytes: z.int(),
   createdAt: time,
+  cost: deviceCost.nullable().describe('on an emulated microcontroller; null for other targets'),
 });
 
 export const rolloutStates = ['running', 'succeeded', 'aborted', 'cancelled', 'superseded'] as const;

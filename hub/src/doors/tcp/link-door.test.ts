@@ -174,7 +174,7 @@ async function shelve(hub: TestHub, version: number, model: Partial<HostModel>):
     .insertInto('release')
     .values({ ...made, size_bytes: bytes.length, bundle, created_at: createdAt, image: release })
     .execute();
-  return { ...made, sizeBytes: bytes.length, createdAt };
+  return { ...made, sizeBytes: bytes.length, createdAt, cost: null };
 }
 
 describe.runIf(possible)('a device on the link', () => {
