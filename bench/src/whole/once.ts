@@ -1,5 +1,5 @@
 // The whole loop from nothing, as a newcomer runs it: every stage's time, the first forecast on the device, and alarm → new model active. There is no peer that does this by itself.
-// node bench/src/whole/once.ts [ROUNDS] [options of npm start …]
+// node bench/src/whole/once.ts [ROUNDS] [options of npm start, such as --mcu …]
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -54,7 +54,8 @@ const until = (run: Summary, last: string): number =>
 const ratio = (pick: (run: Summary) => number): string =>
   `${median(runs.map(pick)).toFixed(2)} | ${Math.min(...runs.map(pick)).toFixed(2)}–${Math.max(...runs.map(pick)).toFixed(2)}`;
 
-const text = `# The whole loop, from nothing
+const onBoard = options.includes('--mcu');
+const text = `# The whole loop, from nothing${onBoard ? ', on an emulated microcontroller' : ''}
 
 \`node bench/src/whole/once.ts ${rounds}${options.map((option) => ` ${option}`).join('')}\`: ${rounds} rounds, seeds 1 to ${rounds}; ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)} at the end.
 
@@ -71,4 +72,4 @@ ${stages.map((stage) => `| stage: ${stage} | ${seconds(runs.map((run) => run.mil
 | new release | ${ratio((run) => run.error.after / run.error.before)} |
 `;
 console.log(text);
-await writeFile(join(root, 'bench/results/whole-once.md'), text);
+await writeFile(join(root, `bench/results/whole-${onBoard ? 'mcu' : 'once'}.md`), text);

@@ -83,13 +83,14 @@ class LineView implements View {
     if (story.stage === 'done' || scene.now - this.#lastAt < quietMs) return;
     const search =
       story.search === null
-        ? (story.step ?? '')
+        ? story.step
         : `trial ${story.search.finished}/${story.search.trials}, best ${story.search.best?.toPrecision(3) ?? '–'}`;
+    const isTraining = (story.stage === 'train' || story.stage === 'retrain') && search !== null;
     const error =
       story.rollingError === null
         ? ''
         : `, error ${story.rollingError.toFixed(3)} ${scene.unit}, drift ${story.driftScore.toFixed(2)}`;
-    const line = `  ${stageTitles[story.stage]}: ${story.readings} readings${story.stage === 'train' || story.stage === 'retrain' ? `, ${search}` : ''}${error}`;
+    const line = `  ${stageTitles[story.stage]}: ${story.readings} readings${isTraining ? `, ${search}` : ''}${error}`;
     if (line !== this.#last) this.#write(line);
     this.#last = line;
     this.#lastAt = scene.now;
