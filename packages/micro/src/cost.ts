@@ -33,6 +33,7 @@ const costs: Readonly<Record<string, Cost>> = {
   Int8ConvTranspose: { mac: 2.5, output: 8 },
   Int8Dense: { mac: 1.6, output: 20 },
   Int8DepthwiseConv: { mac: 5.5, output: 8 },
+  planes: { mac: 2.4, input: 4 },
   Int8GRU: { mac: 2.3 },
   Int8LSTM: { mac: 2.3 },
   Int8MaxPool: { output: 65 },
@@ -71,7 +72,8 @@ function macCost({ operator, inputs, node }: Layer, usual: number): number {
 
 /** Estimated instructions of a layer. `macs`: its multiply-accumulates. */
 export function estimatedInstructions(layer: Layer, macs: number): number {
-  const cost = costs[layer.operator];
+  const planes = layer.integer?.kind === 'depthwise' && layer.integer.planes;
+  const cost = costs[planes ? 'planes' : layer.operator];
   const of = (value: Layer['inputs'][number]): number => (value ? countOf(value) : 0);
   const output = layer.outputs.reduce((sum, value) => sum + of(value), 0);
   const input = of(layer.inputs[0]);

@@ -3,7 +3,7 @@ import { createRandom, type Random } from '@sanderling/kit';
 import { GraphBuilder, tensorOf, type Model, type Value } from '@sanderling/onnx';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileForHost, generateC, hasCompiler, type Elements } from '../index.ts';
+import { compileForHost, generateC, hasBoardTools, hasCompiler, measure, type Elements } from '../index.ts';
 import { factorOf } from './fixed-point.ts';
 import { erf } from './expression.ts';
 import {
@@ -21,6 +21,9 @@ import {
 
 const compiler = await hasCompiler();
 if (!compiler) console.warn('skipped: no gcc on PATH, so int8 kernels are not run');
+const boardTools = await hasBoardTools();
+if (!boardTools)
+  console.warn('skipped: int8 kernels are not run on boards, for want of qemu-system-arm, gcc-arm-none-eabi');
 
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 const f32 = Math.fround;
@@ -123,6 +126,27 @@ function convolution(seed: number): Case {
   return maker.done(`conv ${seed}`, convolved({ ...x.codes, dims }, w.weighted, window, to));
 }
 
+/** Three by three taps of one channel each, of every border, stride and dilation of rows, in odd and even widths. */
+function planes(seed: number): Case {
+  const maker = new Maker(seed);
+  const { random, b } = maker;
+  const dims = [random.int(1, 2), random.int(1, 6), random.int(5, 9), random.int(5, 9)] as const;
+  const [, group, high, wide] = dims;
+  const dilations = [random.int(1, 2), 1] as const;
+  const strides = [random.int(1, 3), 1] as const;
+  const pads = Array.from({ length: 4 }, () => random.int(0, 2)) as [number, number, number, number];
+  const x = maker.input('x', dims);
+  const w = maker.weights([group, 1, 3, 3]);
+  const output = [
+    outputSize(high + pads[0] + pads[2], 2 * dilations[0] + 1, strides[0]),
+    outputSize(wide + pads[1] + pads[3], 3, 1),
+  ] as const;
+  const y = b.op('Conv', [x.value, w.value, w.bias], { group, strides, dilations, pads });
+  const to = maker.finish(y, f32(random.uniform(0.02, 0.08)), random.next() < 0.5);
+  const window: Window = { group, strides, dilations, begins: [pads[0], pads[1]], output };
+  return maker.done(`planes ${seed}`, convolved(x.codes, w.weighted, window, to));
+}
+
 function matrix(seed: number): Case {
   const maker = new Maker(seed);
   const { random, b } = maker;
@@ -157,12 +181,23 @@ function mean(seed: number): Case {
   return maker.done(`mean ${seed}`, averaged(x.codes, to));
 }
 
+describe.runIf(boardTools)('kernels of boards', () => {
+  test('depthwise convolutions are those of exact integers, byte for byte', async () => {
+    for (const [i, board] of (['m7', 'm4', 'm7', 'm4'] as const).entries()) {
+      const { model, call, wanted } = planes(51 + i);
+      const generated = await generateC(model, { name: 'planes' });
+      const { outputs } = await measure(generated, { board, inputs: [call], optimise: i < 2 ? '-O2' : '-O3' });
+      expect(Array.from(outputs[0]!['y'] as Int8Array)).toEqual(wanted);
+    }
+  });
+});
+
 describe.skipIf(!compiler)('kernels', () => {
   test('convolutions, products, sums and means are those of exact integers, byte for byte', {
     timeout: 120_000,
   }, async () => {
-    const kinds = [convolution, convolution, convolution, matrix, pair, mean];
-    const cases = Array.from({ length: 36 }, (_, i) => kinds[i % kinds.length]!(i + 1));
+    const kinds = [convolution, convolution, convolution, matrix, pair, mean, planes];
+    const cases = Array.from({ length: 42 }, (_, i) => kinds[i % kinds.length]!(i + 1));
     const generated = await Promise.all(cases.map(({ model }, i) => generateC(model, { name: `k${i}` })));
     await using host = await compileForHost(generated, { sanitize: true, optimise: '-O0' });
     const wrong: string[] = [];

@@ -157,7 +157,7 @@ export function convolutionWork(
   const zeroIn = between.from.zeroPoint;
   if (!transposed && groups > 1 && groups === geometry.channels && groups === channels.length && depth <= mostTaps) {
     const scaling = scalingOf(channels, between);
-    return scaling && { kind: 'depthwise', geometry, scaling, weights: packedDepthwise(channels), zeroIn, macs };
+    return scaling && { kind: 'depthwise', geometry, zeroIn, macs, ...depthwiseForm(geometry, channels, scaling) };
   }
   const per = channels.length / groups;
   const parts = Array.from({ length: groups }, (_, group) => channels.slice(group * per, (group + 1) * per));
@@ -179,6 +179,24 @@ export function convolutionWork(
 function isPlain({ kernel, strides, begins, input, output, step }: Geometry, groups: number): boolean {
   const one = [...kernel, ...strides, ...step].every((size) => size === 1);
   return groups === 1 && one && begins.every((begin) => begin === 0) && input.join() === output.join();
+}
+
+/** 3 × 3 taps whose columns are neighbours are summed plane by plane, the doublings of the sums being done to weights and biases; all others tap by tap. */
+function depthwiseForm(
+  { kernel, strides, dilations, output, begins, input }: Geometry,
+  channels: readonly Channel[],
+  scaling: Scaling,
+): Pick<DepthwiseWork, 'planes' | 'scaling' | 'weights'> {
+  const { up, parameters } = scaling;
+  const window = kernel[0] === 3 && kernel[1] === 3 && strides[1] === 1 && dilations[1] === 1;
+  const inside = begins.every((begin) => begin >= 0) && begins[1] + input[1] <= output[1] + 2;
+  if (!window || !inside || output[1] < 3 || up > 7)
+    return { planes: false, scaling, weights: packedDepthwise(channels) };
+  const doubled = parameters.map((value, i) => (i % 4 === 0 ? value * 2 ** up : value));
+  const weights = channels.flatMap(({ codes }) =>
+    [0, 2, 3, 5, 6, 8, 1, 4, 7].map((tap) => codes[tap]! * 2 ** up).concat(0),
+  );
+  return { planes: true, scaling: { ...scaling, parameters: doubled, up: 0 }, weights: Int16Array.from(weights) };
 }
 
 /** [channels / 4][pairs of taps][4][2]. */

@@ -209,8 +209,31 @@ export const productRule: OperatorRule = {
   write: writeProducts,
 };
 
+/** A depthwise convolution of 3 × 3 taps: plane by plane. */
+function writePlanes(desk: Desk): Lines {
+  const { geometry, scaling, weights, zeroIn } = workOf(desk.layer, 'depthwise');
+  const { batch, channels, input, output, strides, dilations, begins } = geometry;
+  need(desk, 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise3');
+  const [x, y, prefix] = [desk.input(0), desk.output(), prefixOf(desk)];
+  const sizes = [input, output, begins].map((pair) => `{${pair.join(', ')}}`).join(', ');
+  const name = desk.constant('weights', 'int16', weights, true);
+  const at = (base: string, [high, wide]: readonly [number, number]): string =>
+    batch === 1 ? base : `${base} + n * ${high * wide * channels}`;
+  return [
+    ...scalingText(desk, 'scaling', scaling),
+    `static const ${prefix}planes window = {${sizes}, ${strides[0]}, ${dilations[0]}};`,
+    ...loop('n', batch, [
+      `${prefix}depthwise3(${at(x, input)}, &window, ${zeroIn}, ${name}, &scaling, ${desk.scratch()}, ${at(y, output)});`,
+    ]),
+  ];
+}
+
+/** Bytes of a plane with its borders; see the C function. */
+const planeBytes = ({ output, strides, dilations }: Geometry): number =>
+  (2 * Math.ceil(output[1] / 2) + 2) * ((output[0] - 1) * strides[0] + 2 * dilations[0] + 1);
+
 /** Depthwise convolution: four channels at a time, two taps at a time; taps outside the input are read from a blank place. */
-function writeDepthwise(desk: Desk): Lines {
+function writeTaps(desk: Desk): Lines {
   const { geometry, scaling, weights, zeroIn } = workOf(desk.layer, 'depthwise');
   const { batch, channels, input, output, kernel, strides, dilations, begins } = geometry;
   need(desk, 'int8_dsp', 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise');
@@ -261,8 +284,9 @@ export const depthwiseRule: OperatorRule = {
   types: ['int8'],
   work: (layer) => workOf(layer, 'depthwise').macs,
   scratch: (layer) => {
-    const { geometry } = workOf(layer, 'depthwise');
+    const { geometry, planes } = workOf(layer, 'depthwise');
+    if (planes) return planeBytes(geometry);
     return hasEdges(geometry) ? geometry.channels : 0;
   },
-  write: writeDepthwise,
+  write: (desk) => (workOf(desk.layer, 'depthwise').planes ? writePlanes(desk) : writeTaps(desk)),
 };

@@ -1,5 +1,6 @@
 // C functions that integer layers share: sums of products and their scaling, in portable C99, for the DSP instructions of ARMv7E-M and for NEON. All give equal bytes.
 
+import { planesText } from './support-depthwise.ts';
 import { logisticBytes, recurrentText } from './support-recurrent.ts';
 
 const scale = `/* Right shifts of negative numbers must keep the sign. */
@@ -471,5 +472,6 @@ export const integerHelpers = {
   int8_products1: { text: products1 },
   int8_products2: { text: products2 },
   int8_depthwise: { text: depthwise },
+  int8_depthwise3: { text: planesText },
   int8_recurrent: { text: recurrentText, constantBytes: logisticBytes },
 } as const;

@@ -34,9 +34,13 @@ export interface ProductsWork {
   readonly macs: number;
 }
 
-/** Depthwise convolution. `weights`: [channels / 4][pairs of taps][4][2]. */
+/**
+ * Depthwise convolution. `weights`: [channels / 4][pairs of taps][4][2]; `planes`: of 3 × 3 taps, channel by channel, [channels][10]: the outer two weights
+ * of each row, the three in the middle, nothing.
+ */
 export interface DepthwiseWork {
   readonly kind: 'depthwise';
+  readonly planes: boolean;
   readonly geometry: Geometry;
   readonly scaling: Scaling;
   readonly weights: Int16Array;
