@@ -54,7 +54,7 @@ async function faultRun(seed: number, rate: number): Promise<readonly [FaultTria
     defines: { LINK_UNIT_MS: '40u', FRAME_SILENCE_MS: '20u', DEVICE_REPORT_MS: '50u' },
   });
   const faults = faultOptions(seed, rate, 40);
-  const link = { answerMs: 40, longAnswerMs: 80, attempts: 12, interByteMs: 20, knockMs: 100, helloMs: 20_000 };
+  const link = { answerMs: 40, longAnswerMs: 80, attempts: 12, interByteMs: 20, knockMs: 100, helloMs: 60_000 };
   await using hub = await TestHub.listen({ link, wrap: (socket) => faultyStream(socket, faults) });
   await using _device = await startDevice(program, {
     flash: await newFlash(`faults_${seed}`, 'host', hub),
@@ -196,7 +196,7 @@ async function boardRun(board: BoardName): Promise<void> {
   const beganFeed = performance.now();
   await session.feed(some(1000));
   fed += 1000;
-  await hub.until((entries) => entries.filter(({ kind }) => kind === 'reading').length >= fed, 30_000);
+  await hub.until((entries) => entries.filter(({ kind }) => kind === 'reading').length >= fed, 60_000);
   const feedRate = 1000 / ((performance.now() - beganFeed) / 1000);
   const entries = hub.entries.filter(({ kind }) => kind === 'reading');
   check(`${board}: ${entries.length} readings of ${fed}`, entries.length === fed);

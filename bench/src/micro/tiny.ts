@@ -102,7 +102,7 @@ for (const network of tinyNetworks) {
 const text = [
   '# Small networks as generated C',
   '',
-  'The shapes of MLPerf Tiny v1, a 1-D CNN and the forecaster of S1, random weights; `-O2`; instructions counted exactly on emulated boards, for each multiply-accumulate in brackets. RAM is the arena (working memory) against the largest sum of tensors that live at once, below which no order of the same layers can go. Bytes. Every row links against the memory of the STM32H745. Error: root mean square against ONNX Runtime on the same model, relative to its outputs; of int8 also against the float model (random weights are harder to quantise than trained ones).',
+  'The shapes of MLPerf Tiny v1, a 1-D CNN and the forecaster of S1, random weights; `-O2`; instructions counted exactly on emulated boards, for each multiply-accumulate in brackets. RAM is the arena (working memory) against the largest sum of tensors and scratch that live at once in the order in which the layers run, below which no arena for that order can be (orders are searched: exactly in graphs of some twenty layers, else greedily). Bytes. Every row links against the memory of the STM32H745. Error: root mean square against ONNX Runtime on the same model, relative to its outputs; of int8 also against the float model (random weights are harder to quantise than trained ones).',
   '',
   '| network | kind | million MACs | M instructions, M7 | M instructions, M4 | RAM | of lower bound | stack | code | constants | error | error by int8 | same bits on host, M7, M4 |',
   '|---|---|---|---|---|---|---|---|---|---|---|---|---|',

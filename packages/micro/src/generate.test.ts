@@ -103,7 +103,7 @@ describe.skipIf(!compiler)('random models give the answer of ONNX Runtime', () =
       const [[got], [wanted]] = [await host.run(calls, i), await referenceOutputs(model, calls)];
       expect(worstDifference(got!, wanted!), `seed ${seeds[i]}`).toBeLessThan(1e-3);
     }
-  }, 120_000);
+  });
 });
 
 describe.skipIf(!compiler)('state', () => {

@@ -159,7 +159,7 @@ describe.each(ways)('quantised models with weights as %s', (weights) => {
       codes.add(typeof found === 'string' ? found : 'code');
     }
     expect([...codes].toSorted()).toEqual(['INVALID_MODEL', 'UNSUPPORTED', 'code']);
-  }, 60_000);
+  });
 });
 
 test.skipIf(!compiler)('the model that the refusals are made from is accepted and runs', async () => {

@@ -252,7 +252,7 @@ describe.skipIf(!tools)('a model image', () => {
         expect(header).toMatchObject({ ...common, board, slotAddress: boards[board].slots[slot], entryOffset: 128 });
         expect(image.length).toBeLessThan(20_000);
         writeFileSync(join(folder, 'image.bin'), image);
-        await using emulator = await runFirmware(firmware, { cwd: folder, timeout: 20_000 });
+        await using emulator = await runFirmware(firmware, { cwd: folder, timeout: 60_000 });
         expect([await emulator.ended, emulator.lines]).toEqual([0, []]);
         const answer = readFileSync(join(folder, 'answer.bin'));
         expect([answer.readUInt32LE(0), answer.readUInt32LE(4)]).toEqual([1, 3]);

@@ -54,7 +54,7 @@ describe.skipIf(!tools)('a board', () => {
        }`,
       board,
     );
-    await using emulator = await runFirmware(built, { timeout: 20_000 });
+    await using emulator = await runFirmware(built, { timeout: 60_000 });
     expect(await emulator.ended).toBe(42);
     const [who, waited, stack, least] = emulator.lines;
     expect(who).toBe(`board ${boards[board].id} flash 0x${boards[board].flashBase.toString(16).padStart(8, '0')}`);
@@ -82,7 +82,7 @@ describe.skipIf(!tools)('a board', () => {
     );
     const said = await Promise.all(
       ['a', 'o', 'z'].map(async (which) => {
-        await using emulator = await runFirmware(built, { timeout: 20_000 });
+        await using emulator = await runFirmware(built, { timeout: 60_000 });
         emulator.type(which);
         expect(await emulator.ended).toBe(97);
         return emulator.lines.join();
@@ -112,7 +112,7 @@ describe.skipIf(!tools)('a board', () => {
        }`,
       board,
     );
-    await using emulator = await runFirmware(built, { counting: true, timeout: 20_000 });
+    await using emulator = await runFirmware(built, { counting: true, timeout: 60_000 });
     expect(await emulator.ended).toBe(0);
     const [none, ...rest] = emulator.lines.map((line) => instructionsOf(Number(line)));
     expect(rest.map((count) => count - none!)).toEqual([100, 999, 2_000_001, 100]);
@@ -129,7 +129,7 @@ describe.skipIf(!tools)('a board', () => {
          for (;;) { }
        }`,
     );
-    await using emulator = await runFirmware(built, { timeout: 20_000 });
+    await using emulator = await runFirmware(built, { timeout: 60_000 });
     while (emulator.lines.length < 4) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(emulator.lines.slice(0, 4)).toEqual(['start', 'fed', 'start', 'fed']);
   });
@@ -154,7 +154,7 @@ describe.skipIf(!tools)('a board', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const connected = once(server, 'connection') as Promise<[Socket]>;
-    await using emulator = await runFirmware(built, { link: { connect: { port } }, timeout: 30_000 });
+    await using emulator = await runFirmware(built, { link: { connect: { port } }, timeout: 60_000 });
     const [socket] = await connected;
     const random = createRandom(1, 'link');
     const sent = Buffer.from(Array.from({ length: 30_000 }, () => random.int(0, 255)));
@@ -179,9 +179,9 @@ describe.skipIf(!tools)('a hub that is away', () => {
     const { port } = server.address() as { port: number };
     server.close();
     await once(server, 'close');
-    await using waiting = await runFirmware(built, { link: { connect: { port }, reconnect: 1 }, timeout: 20_000 });
+    await using waiting = await runFirmware(built, { link: { connect: { port }, reconnect: 1 }, timeout: 60_000 });
     expect(await waiting.ended).toBe(1);
-    await using alone = await runFirmware(built, { link: { connect: { port } }, timeout: 20_000 });
+    await using alone = await runFirmware(built, { link: { connect: { port } }, timeout: 60_000 });
     await expect(alone.ended).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/Connection refused/) as string,
@@ -213,9 +213,9 @@ describe.skipIf(!tools)('flash', () => {
        }`,
     );
     const flash = join(folder, 'once.bin');
-    await using emulator = await runFirmware(built, { flash, timeout: 20_000 });
+    await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
     expect(await emulator.ended).toBe(63);
-    await using again = await runFirmware(built, { flash, timeout: 20_000 });
+    await using again = await runFirmware(built, { flash, timeout: 60_000 });
     await again.ended;
     expect([emulator.lines, again.lines]).toEqual([['032211180'], ['332211180']]);
     const bytes = readFileSync(flash);
@@ -246,7 +246,7 @@ describe.skipIf(!tools)('flash', () => {
     const seen: number[][] = [];
     for (const step of 'abefghij') {
       const flash = join(folder, `hook-${step}.bin`);
-      await using emulator = await runFirmware(built, { flash, timeout: 20_000 });
+      await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
       emulator.type(step);
       expect(await emulator.ended).toBe(9);
       const start = 5 * flashLayout.sectorBytes;
@@ -289,7 +289,7 @@ describe.skipIf(!tools)('flash', () => {
     const random = createRandom(3, 'cuts');
     let [torn, before] = [0, 0];
     for (let cuts = 0; cuts < 8; cuts += 1) {
-      await using emulator = await runFirmware(built, { flash, timeout: 20_000 });
+      await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
       await emulator.line(/words/);
       await new Promise((resolve) => setTimeout(resolve, random.uniform(0, 4)));
       await emulator.kill();

@@ -9,7 +9,7 @@ import { SanderlingError } from '@sanderling/kit';
 import { boards, flashLayout, type BoardName } from './table.ts';
 import { emulatorCommand, requireBoardTools } from './toolchain.ts';
 
-/** Where the link (UART0) goes: the board connects to a server, or is one. */
+/** Where the link (UART0) goes: the board connects to a server, or is one, or has a serial line. */
 export type BoardLink =
   | {
       readonly connect: {
@@ -18,7 +18,9 @@ export type BoardLink =
       } /** Seconds between tries after a loss; without it a lost connection stays lost. */;
       readonly reconnect?: number;
     }
-  | { readonly listen: { readonly host?: string; readonly port: number } };
+  | { readonly listen: { readonly host?: string; readonly port: number } }
+  /** A serial line: a pseudo-terminal that QEMU makes, and names on the console as `char device redirected to /dev/pts/3 (label link)`. */
+  | { readonly terminal: true };
 
 /** Options of {@link runFirmware}. */
 export interface RunOptions {
@@ -90,7 +92,7 @@ export class Emulator implements AsyncDisposable {
    * The first line of the console, also among those that have come, that matches.
    * @throws TIMEOUT; UNAVAILABLE when the board ends without it.
    */
-  async line(pattern: RegExp, timeout = 10_000): Promise<string> {
+  async line(pattern: RegExp, timeout = 60_000): Promise<string> {
     let expired = false;
     const timer = setTimeout(() => {
       expired = true;
@@ -248,6 +250,7 @@ function argumentsOf(
 
 function linkArguments(link: BoardLink | undefined): readonly string[] {
   if (link === undefined) return ['-serial', 'null'];
+  if ('terminal' in link) return ['-chardev', 'pty,id=link', '-serial', 'chardev:link'];
   const end = 'connect' in link ? link.connect : link.listen;
   const mode =
     'connect' in link

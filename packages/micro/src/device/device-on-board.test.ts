@@ -25,7 +25,7 @@ const possible = await hasBoardTools();
 if (!possible)
   console.log('skipped: devices on emulated boards (no qemu-system-arm, gcc-arm-none-eabi, libnewlib-arm-none-eabi)');
 
-const link = { answerMs: 1000, interByteMs: 500, knockMs: 200, helloMs: 20_000 };
+const link = { answerMs: 1000, interByteMs: 500, knockMs: 200, helloMs: 60_000 };
 
 interface Bench {
   readonly hub: TestHub;
@@ -90,7 +90,7 @@ test.runIf(possible).each(boardNames)(
     await hub.persist((session) => session.activate({ slot, predictions: 2 }));
     await hub.until(
       (entries) => entries.some((entry) => entry.kind === 'event' && entry.type === 'release.activated'),
-      20_000,
+      60_000,
     );
     const report = hub.entries.find((entry): entry is LinkReport => entry.kind === 'report')!;
     const reading = readings(hub).find(({ time }) => time === report.time)!;
@@ -101,7 +101,7 @@ test.runIf(possible).each(boardNames)(
     const other = await hub.persist((session) => session.update(model({ sequence: 6, ends })));
     expect(other).toBe(1);
     await (await hub.session()).activate({ slot: other });
-    await hub.until(() => releases(hub).length === 4, 30_000);
+    await hub.until(() => releases(hub).length === 4, 60_000);
     expect(releases(hub)).toEqual([
       ['release.switched', 'ok', 5],
       ['release.activated', 'ok', 5],

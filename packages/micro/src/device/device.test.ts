@@ -120,7 +120,7 @@ test.runIf(possible).each(['dies', 'hangs'] as const)(
     await hub.persist((session) => session.feed(readings([1, 2, 3])));
     const slot = await hub.persist((session) => session.update(model({ sequence: 2, behaviour })));
     await (await hub.session()).activate({ slot });
-    await hub.until(() => events(hub).includes('release.rolled-back'), 40_000);
+    await hub.until(() => events(hub).includes('release.rolled-back'), 60_000);
     const info = await hub.persist((session) => session.status());
     expect(info).toMatchObject({ active: 0, probation: false, floor: 1 });
     expect(info.boots).toBe(4);

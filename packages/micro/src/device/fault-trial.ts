@@ -123,7 +123,7 @@ class Work {
   async finish(): Promise<number> {
     const readings = (): LinkReading[] =>
       this.#hub.entries.filter((entry): entry is LinkReading => entry.kind === 'reading');
-    await this.#hub.until(() => readings().length >= this.#fed.length, 30_000);
+    await this.#hub.until(() => readings().length >= this.#fed.length, 60_000);
     const got = readings();
     if (got.length !== this.#fed.length) this.broken.push(`${got.length} readings of ${this.#fed.length}`);
     got.forEach(({ time, value }, i) => {

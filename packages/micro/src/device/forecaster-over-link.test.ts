@@ -51,7 +51,7 @@ test.runIf(possible)(
       expect(await session.selfTest(slot)).toBeGreaterThan(0);
       await session.activate({ slot });
       expect(await session.feed(readings)).toBe(readings.length);
-      await hub.until((entries) => entries.filter(({ kind }) => kind === 'reading').length === readings.length, 30_000);
+      await hub.until((entries) => entries.filter(({ kind }) => kind === 'reading').length === readings.length, 60_000);
       const status = await session.status();
       expect(status).toMatchObject({
         active: slot,

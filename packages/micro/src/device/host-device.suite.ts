@@ -27,7 +27,7 @@ afterAll(async () => {
   await program?.[Symbol.asyncDispose]();
 });
 
-const link = { answerMs: 100, longAnswerMs: 1000, interByteMs: 40, knockMs: 100, helloMs: 5000 };
+const link = { answerMs: 100, longAnswerMs: 1000, interByteMs: 40, knockMs: 100, helloMs: 60_000 };
 
 /** A hub that knows `dev_one`, and that device's flash; all gone when the test is over. */
 export interface Setup {

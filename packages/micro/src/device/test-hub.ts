@@ -80,7 +80,7 @@ export class TestHub implements AsyncDisposable {
   }
 
   /** Resolves when what is stored satisfies `enough`. @throws TIMEOUT */
-  async until(enough: (entries: readonly LinkEntry[]) => boolean, timeoutMs = 10_000): Promise<void> {
+  async until(enough: (entries: readonly LinkEntry[]) => boolean, timeoutMs = 60_000): Promise<void> {
     const end = Date.now() + timeoutMs;
     while (!enough(this.entries)) {
       if (Date.now() > end) throw new SanderlingError('TIMEOUT', `what was waited for did not come in ${timeoutMs} ms`);

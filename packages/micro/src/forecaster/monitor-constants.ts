@@ -1,5 +1,11 @@
 // The numbers that a ResidualMonitor of packages/drift works with, as constants of C.
-import { alertScore, detectors, ResidualMonitor, type DetectorName, type ResidualMonitorConfig } from '@sanderling/drift';
+import {
+  alertScore,
+  detectors,
+  ResidualMonitor,
+  type DetectorName,
+  type ResidualMonitorConfig,
+} from '@sanderling/drift';
 import { count, double, type Constant } from '../detectors/template.ts';
 
 /** A monitor as constants of C, and the detector in it. */
@@ -21,8 +27,7 @@ const samples = {
 export function monitorConstants(config: ResidualMonitorConfig): MonitorConstants {
   const monitor = new ResidualMonitor(config).numbers();
   const { detector, options, scoreWindow, primedSamples } = monitor;
-  const primed: readonly Constant[] =
-    primedSamples > 0 ? [{ macro: 'PRIMED_SAMPLES', c: double(primedSamples) }] : [];
+  const primed: readonly Constant[] = primedSamples > 0 ? [{ macro: 'PRIMED_SAMPLES', c: double(primedSamples) }] : [];
   return {
     detector,
     options,

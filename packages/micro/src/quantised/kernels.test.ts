@@ -193,9 +193,7 @@ describe.runIf(boardTools)('kernels of boards', () => {
 });
 
 describe.skipIf(!compiler)('kernels', () => {
-  test('convolutions, products, sums and means are those of exact integers, byte for byte', {
-    timeout: 120_000,
-  }, async () => {
+  test('convolutions, products, sums and means are those of exact integers, byte for byte', async () => {
     const kinds = [convolution, convolution, convolution, matrix, pair, mean, planes];
     const cases = Array.from({ length: 42 }, (_, i) => kinds[i % kinds.length]!(i + 1));
     const generated = await Promise.all(cases.map(({ model }, i) => generateC(model, { name: `k${i}` })));

@@ -30,7 +30,7 @@ const bytes = (results: readonly Elements[]): string =>
   results.map((one) => Buffer.from(one['y']!.buffer).toString('hex')).join();
 
 describe.skipIf(!compiler)('networks', () => {
-  test('float and int8 code answers as ONNX Runtime does', { timeout: 120_000 }, async () => {
+  test('float and int8 code answers as ONNX Runtime does', async () => {
     const floats = await Promise.all(made.map(({ model }, i) => generateC(model, { name: `f${i}` })));
     await using host = await compileForHost(
       made.map(({ generated }) => generated),
@@ -56,7 +56,7 @@ describe.skipIf(!compiler)('networks', () => {
       expect(generated.report.arenaBytes).toBeLessThanOrEqual(1.1 * generated.report.boundBytes);
   });
 
-  test.skipIf(!neon)('NEON gives the same bytes', { timeout: 120_000 }, async () => {
+  test.skipIf(!neon)('NEON gives the same bytes', async () => {
     const generated = made.map((one) => one.generated);
     await using host = await compileForHost(generated);
     const flags = ['-mcpu=cortex-a9', '-mfpu=neon', '-mfloat-abi=hard', '-static', '-ffp-contract=off'];

@@ -112,37 +112,48 @@ static void NAME_plane3(const NAME_planes *g, int32_t wide, const int8_t *plane,
 }
 #endif
 
+#if defined(__GNUC__)
+#define NAME_HERE __attribute__((always_inline))
+#else
+#define NAME_HERE
+#endif
+
 /*
- * A depthwise convolution: each channel is gathered into a plane with its borders, so that sums need not look for edges.
+ * A depthwise convolution, written out for each layer with its sizes: each channel is gathered into a plane with its borders, so that sums need not look for edges.
  * Weights of a channel: the outer two of each row, then the middle ones. The plane is as wide as the output made even, and two more.
  */
-static void NAME_depthwise3(const int8_t *x, const NAME_planes *g, int32_t zero, const int16_t *w, const NAME_scaling *s, int8_t *plane, int8_t *y)
+static inline NAME_HERE void NAME_depthwise3(const int8_t *x, const NAME_planes *g, int32_t zero, const int16_t *w, const NAME_scaling *s, int8_t *plane, int8_t *y)
 {
     const int32_t wide = ((g->output[1] + 1) & ~1) + 2;
     const int32_t high = (g->output[0] - 1) * g->stride + 2 * g->dilation + 1;
     const int32_t most = high - g->begins[0];
     const int32_t rows = (g->input[0] < most) ? g->input[0] : most;
+    const int32_t channels = s->channels;
+    const int32_t columns = g->input[1];
+    int8_t *const inner = plane + g->begins[0] * wide + g->begins[1];
     memset(plane, zero, (size_t)(wide * high));
-    for (int32_t c = 0; c < s->channels; c++) {
+    for (int32_t c = 0; c < channels; c++) {
         const int8_t *from = x + c;
         for (int32_t row = 0; row < rows; row++) {
-            int8_t *to = plane + (g->begins[0] + row) * wide + g->begins[1];
-            for (int32_t four = g->input[1] / 4; four > 0; four--) {
+            int8_t *to = inner + row * wide;
+            for (int32_t four = columns >> 2; four > 0; four--) {
                 to[0] = from[0];
-                to[1] = from[s->channels];
-                to[2] = from[2 * s->channels];
-                to[3] = from[3 * s->channels];
+                to[1] = from[channels];
+                to[2] = from[2 * channels];
+                to[3] = from[3 * channels];
                 to += 4;
-                from += 4 * s->channels;
+                from += 4 * channels;
             }
-            for (int32_t k = g->input[1] % 4; k > 0; k--) {
+            for (int32_t k = columns & 3; k > 0; k--) {
                 *to++ = *from;
-                from += s->channels;
+                from += channels;
             }
         }
-        NAME_plane3(g, wide, plane, w + 10 * c, s->parameters + 4 * c, s->channels, y + c);
+        NAME_plane3(g, wide, plane, w + 10 * c, s->parameters + 4 * c, channels, y + c);
     }
-    for (int32_t place = 0; place < g->output[0] * g->output[1]; place++) {
-        NAME_bounded(s, y + place * s->channels);
+    if (s->low > -128 || s->high < 127) {
+        for (int32_t place = 0; place < g->output[0] * g->output[1]; place++) {
+            NAME_bounded(s, y + place * channels);
+        }
     }
 }`;
