@@ -1,6 +1,10 @@
 // People by their faces: ORL, 5 pictures a person to learn from, 5 to recognise by the nearest embedding. The ready network as it is (three convolutions
 // of 128, 128 and 384 filters, dense 256, dropouts, embedding of 64, angular margin), and a small one of the same make.
-//   node bench/src/train/faces.ts        (needs the shared data set faces-orl)
+//   node bench/src/train/faces.ts [PART OF A NAME]       (needs the shared data set faces-orl)
+// Every seed of a network trains in a process of its own, PROCESSES at once (default: as many as cores). A run over all networks writes the results.
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
 import { createRandom } from '@sanderling/kit';
 import { openSession, type RunTensor } from '@sanderling/onnx';
 import {
@@ -20,6 +24,7 @@ import { cpuSeconds, dataFolder, spreadOf, writeResult } from './data-set.ts';
 
 const [people, width] = [40, 64];
 const seeds = (process.env['SEEDS'] ?? '1,2,3').split(',').map(Number);
+const processes = Number(process.env['PROCESSES'] ?? availableParallelism());
 
 /** How one network is trained. */
 interface Setting {
@@ -34,7 +39,7 @@ interface Setting {
 }
 
 const settings: Readonly<Record<string, Setting>> = {
-  'pictureEmbedding as it is': { options: {}, side: 24, batch: 16, views: 4, epochs: 16, rate: 1.5e-3 },
+  'pictureEmbedding as it is': { options: {}, side: 24, batch: 16, views: 4, epochs: 24, rate: 5e-4 },
   'small: filters 16/32/64, dense 128, dropouts 0.2': {
     options: { filters: [16, 32, 64], units: 128, dropouts: [0.2, 0.2] },
     side: 48,
@@ -93,8 +98,17 @@ function recognised(known: readonly Face[], asked: readonly Face[], of: (face: F
   return right.length / asked.length;
 }
 
-async function run(faces: readonly Face[][], setting: Setting, seed: number) {
+interface Trained {
+  readonly share: number;
+  /** Of the processor. */
+  readonly seconds: number;
+  readonly weights: number;
+}
+
+/** In the process of one training. */
+async function run(setting: Setting, seed: number): Promise<Trained> {
   const { options, side, batch, views, epochs, rate } = setting;
+  const faces = await facesAt(side);
   const { learn, judge } = halves(faces, seed);
   const copies = Array.from({ length: views }, () => learn).flat();
   const plain = { image: stacked(learn.map(({ planes }) => normalised(planes))), target: labels(learn) };
@@ -142,32 +156,63 @@ function byPixels(faces: readonly Face[][], seed: number): number {
   return recognised(learn, judge, ({ planes }) => normalised(planes).data);
 }
 
-const table = [
-  `| network | weights | ${seeds.map((seed) => `seed ${seed}`).join(' | ')} | mean ± deviation | training, s of CPU |`,
-  `|---|---|${'---|'.repeat(seeds.length + 2)}`,
-];
-const row = (name: string, { weights, shares, seconds }: { weights: string; shares: number[]; seconds: string }) => {
-  const { mean, deviation } = spreadOf(shares);
-  const cells = [name, weights, ...shares.map(percent), `${percent(mean)} ± ${(100 * deviation).toFixed(1)}`, seconds];
-  table.push(`| ${cells.join(' | ')} |`);
-  console.log(table.at(-1));
-};
-const small = await facesAt(24);
-row('none: raw pixels, 24 × 24', { weights: '–', shares: seeds.map((seed) => byPixels(small, seed)), seconds: '–' });
-for (const [name, setting] of Object.entries(settings)) {
-  const faces = await facesAt(setting.side);
-  const runs = [];
-  for (const seed of seeds) runs.push(await run(faces, setting, seed));
-  row(`${name}; ${setting.side} × ${setting.side}, ${setting.epochs} epochs of ${setting.views} views`, {
-    weights: runs[0]?.weights.toLocaleString('en') ?? '',
-    shares: runs.map(({ share }) => share),
-    seconds: spreadOf(runs.map(({ seconds }) => seconds)).mean.toFixed(0),
-  });
+/** Trains in a process of its own. */
+async function inProcess(name: string, seed: number): Promise<Trained> {
+  const training = promisify(execFile)(process.execPath, [import.meta.filename, '--child', name, String(seed)]);
+  training.child.stderr?.pipe(process.stderr);
+  return JSON.parse((await training).stdout) as Trained;
 }
-await writeResult('train-faces.md', [
-  '# ORL faces: 40 people, 5 pictures to learn, 5 to recognise',
-  '',
-  `Grey pictures, fresh views every epoch, angular margin; nearest known picture by the cosine of the embeddings; another 5/5 split for every seed; one thread. \`node bench/src/train/faces.ts\``,
-  '',
-  ...table,
-]);
+
+/** Results of jobs, in their order, a few jobs at once. */
+async function together<T>(jobs: readonly (() => Promise<T>)[], atOnce: number): Promise<T[]> {
+  const results: T[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < jobs.length; i = next++) results[i] = await (jobs[i] as () => Promise<T>)();
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return results;
+}
+
+const rowOf = (name: string, one: { weights: string; shares: number[]; seconds: string }): string => {
+  const { mean, deviation } = spreadOf(one.shares);
+  const spread = `${percent(mean)} ± ${(100 * deviation).toFixed(1)}`;
+  return `| ${[name, one.weights, ...one.shares.map(percent), spread, one.seconds].join(' | ')} |`;
+};
+
+async function main(only: string): Promise<void> {
+  const pixels = await facesAt(24);
+  const chosen = Object.entries(settings).filter(([name]) => name.includes(only));
+  const jobs = chosen.flatMap(([name]) => seeds.map((seed) => () => inProcess(name, seed)));
+  const runs = await together(jobs, processes);
+  const table = [
+    `| network | weights | ${seeds.map((seed) => `seed ${seed}`).join(' | ')} | mean ± deviation | training, s of CPU |`,
+    `|---|---|${'---|'.repeat(seeds.length + 2)}`,
+    rowOf('none: raw pixels, 24 × 24', {
+      weights: '–',
+      shares: seeds.map((seed) => byPixels(pixels, seed)),
+      seconds: '–',
+    }),
+    ...chosen.map(([name, { side, epochs, views }], k) => {
+      const mine = runs.slice(k * seeds.length, (k + 1) * seeds.length);
+      return rowOf(`${name}; ${side} × ${side}, ${epochs} epochs of ${views} views`, {
+        weights: mine[0]?.weights.toLocaleString('en') ?? '',
+        shares: mine.map(({ share }) => share),
+        seconds: spreadOf(mine.map(({ seconds }) => seconds)).mean.toFixed(0),
+      });
+    }),
+  ];
+  console.log(table.join('\n'));
+  if (only !== '') return;
+  await writeResult('train-faces.md', [
+    '# ORL faces: 40 people, 5 pictures to learn, 5 to recognise',
+    '',
+    'Grey pictures, fresh views every epoch, angular margin; nearest known picture by the cosine of the embeddings; another 5/5 split for every seed; one thread. `node bench/src/train/faces.ts`',
+    '',
+    ...table,
+  ]);
+}
+
+const [, , flag, name, seed] = process.argv;
+if (flag === '--child') process.stdout.write(JSON.stringify(await run(settings[name ?? ''] as Setting, Number(seed))));
+else await main(flag ?? '');

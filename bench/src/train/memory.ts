@@ -194,7 +194,10 @@ async function peerPeak(python: string, name: string, steps: number): Promise<nu
 }
 
 async function growthTable(only: string): Promise<string[]> {
-  const table = ['| network | MB after 1,000 steps | MB after 10,000 | growth |', '|---|---|---|---|'];
+  const table = [
+    `| network | MB after ${early.toLocaleString('en')} steps | MB after ${late.toLocaleString('en')} | growth |`,
+    '|---|---|---|---|',
+  ];
   for (const name of Object.keys(small).filter((one) => one.includes(only))) {
     const { early: before, late: after } = await inProcess('small', name, late);
     const change = `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
