@@ -55,7 +55,7 @@ const text = [
   '|---|---|---|---|---|---|',
   ...rows,
   '',
-  'Int8 convolutions take 1.8 or less, but for depthwise ones. There, every 9 products end in a sum that is scaled, rounded, saturated and stored: with its share of loading the weights and parameters again about 11 instructions, 1.2 for each product. The products of one row of taps at two places take 7 instructions (a load, two that unpack, four that multiply), 1.2 for each, and gathering the channel into a plane 0.2 to 0.4. Dense convolutions have hundreds of products behind a sum, and use an unpacked input for all channels.',
+  'Int8 convolutions take 1.8 or less, but for depthwise ones. There, every 9 products end in a sum that is scaled, rounded, saturated and stored: with loading the bias, the parameters and three weights again 9.5 instructions, 1.1 for each product. The products of one row of taps at two places take 7 instructions (a load, two that unpack, four that multiply), 1.2 for each, and gathering the channel into a plane 0.4, more in narrow pictures. Dense convolutions have hundreds of products behind a sum, and use an unpacked input for all channels.',
   '',
 ].join('\n');
 await writeFile(new URL('../../results/micro-instructions.md', import.meta.url), text);
