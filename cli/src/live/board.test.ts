@@ -88,7 +88,7 @@ async function until<T>(ask: () => Promise<T>, enough: (value: T) => boolean, ti
       throw error;
     });
     if (value !== undefined && enough(value)) return value;
-    if (Date.now() > end) throw new Error(`it did not come: ${JSON.stringify(value).slice(0, 2000)}`);
+    if (Date.now() > end) throw new Error(`it did not come: … ${JSON.stringify(value).slice(-1000)}`);
     await sleep(50);
   }
 }

@@ -63,6 +63,8 @@ export class Board implements AsyncDisposable {
       { flash, link: { connect: { port }, reconnect: 1 }, onLine: (line) => this.#hear(line) },
     );
     this.#emulator = emulator;
+    // First what an earlier life did not answer: once the board has a newer reading, it refuses an older one.
+    this.#resend();
     const died = (status: unknown): void => {
       if (this.#stopped || this.#emulator !== emulator) return;
       const words = emulator.lines.filter((line) => !line.startsWith('@')).slice(-5);
@@ -73,7 +75,7 @@ export class Board implements AsyncDisposable {
     emulator.ended.then(died, died);
   }
 
-  /** Cuts the power. The flash keeps what it holds; readings that were not answered are sent again after the next start. */
+  /** Cuts the power. The flash keeps what it holds; readings that were not answered are sent again at the next start. */
   async kill(): Promise<void> {
     const emulator = this.#emulator;
     this.#emulator = undefined;
