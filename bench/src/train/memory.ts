@@ -1,9 +1,11 @@
 // Memory of training: whether it grows over 10,000 steps (resident memory after a collection at 1,000 and at 10,000), and its peak beside PyTorch's
 // on the same networks, data and batches. Each network in a process of its own, one thread.
-//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [peak|growth [part of a name]]
+//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [peak|growth [PART OF A NAME]]
+// The results keep the rows of networks that a run leaves out.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import type { RunTensor } from '@sanderling/onnx';
@@ -184,6 +186,7 @@ async function peerPeak(python: string, name: string, steps: number): Promise<nu
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    await lines.next(); // the version
     child.stdin.write(`${name}|${layout}|${steps}\n`);
     await lines.next();
     peaks.push(memoryOf(child.pid as number, 'VmHWM'));
@@ -193,49 +196,64 @@ async function peerPeak(python: string, name: string, steps: number): Promise<nu
   return Math.min(...peaks);
 }
 
-async function growthTable(only: string): Promise<string[]> {
-  const table = [
-    `| network | MB after ${early.toLocaleString('en')} steps | MB after ${late.toLocaleString('en')} | growth |`,
-    '|---|---|---|---|',
-  ];
+/** Rows by the name of their network. */
+type Rows = ReadonlyMap<string, string>;
+
+async function growthRows(only: string): Promise<Rows> {
+  const rowsNow = new Map<string, string>();
   for (const name of Object.keys(small).filter((one) => one.includes(only))) {
     const { early: before, late: after } = await inProcess('small', name, late);
     const change = `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
-    table.push(`| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
-    console.log(table.at(-1));
+    rowsNow.set(name, `| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
+    console.log(rowsNow.get(name));
   }
-  return table;
+  return rowsNow;
 }
 
-async function peakTable(only: string): Promise<string[]> {
+async function peakRows(only: string): Promise<Rows> {
   const python = process.env['SANDERLING_TORCH_PYTHON'];
   if (python === undefined) console.log('skipped: PyTorch (set SANDERLING_TORCH_PYTHON to a Python that has torch)');
-  const table = ['| network | ours, MB | PyTorch, MB | ours / PyTorch |', '|---|---|---|---|'];
+  const rowsNow = new Map<string, string>();
   for (const [name, { batch }] of Object.entries(full).filter(([one]) => one.includes(only))) {
     const steps = /picture/.test(name) ? 8 : 20;
     const { peak } = await inProcess('full', name, steps);
     const theirs = python === undefined ? undefined : await peerPeak(python, name, steps);
     const cells = [theirs?.toFixed(0) ?? '–', theirs === undefined ? '–' : (peak / theirs).toFixed(2)];
-    table.push(`| ${name}, batch ${batch} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
-    console.log(table.at(-1));
+    const title = `${name}, batch ${batch}`;
+    rowsNow.set(title, `| ${title} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
+    console.log(rowsNow.get(title));
   }
-  return table;
+  return rowsNow;
 }
 
+const file = 'train-memory.md';
+
+/** What was just measured, and of the rest what the results say already. */
 async function main(part: string, only: string): Promise<void> {
-  const peaks = part === 'growth' ? [] : await peakTable(only);
-  const growth = part === 'peak' ? [] : await growthTable(only);
-  if (part !== '' || only !== '') return;
-  await writeResult('train-memory.md', [
+  const text = await readFile(new URL(`../../results/${file}`, import.meta.url), 'utf8').catch(() => '');
+  const before = new Map(text.split('\n').map((line) => [line.split('|')[1]?.trim() ?? '', line] as const));
+  const peaks = part === 'growth' ? new Map<string, string>() : await peakRows(only);
+  const growth = part === 'peak' ? new Map<string, string>() : await growthRows(only);
+  const rowsOf = (names: readonly string[], now: Rows) =>
+    names.flatMap((name) => now.get(name) ?? before.get(name) ?? []);
+  if (late !== 10_000) return;
+  await writeResult(file, [
     '# Memory of training',
     '',
     'Resident memory of a process that trains one network, one thread, after three garbage collections; 50 steps a run of the runtime. `node bench/src/train/memory.ts`',
     '',
-    ...growth,
+    '| network | MB after 1,000 steps | MB after 10,000 | growth |',
+    '|---|---|---|---|',
+    ...rowsOf(Object.keys(small), growth),
     '',
     'The most memory a process held (VmHWM) in 20 steps (8 of the pictures), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less).',
     '',
-    ...peaks,
+    '| network | ours, MB | PyTorch, MB | ours / PyTorch |',
+    '|---|---|---|---|',
+    ...rowsOf(
+      Object.entries(full).map(([name, { batch }]) => `${name}, batch ${batch}`),
+      peaks,
+    ),
   ]);
 }
 
