@@ -184,9 +184,9 @@ test('requests are sent again, give up, can be cancelled, and end with the strea
   device.answer = () => Buffer.from([0]);
   await expect(session.rollback()).rejects.toMatchObject({ code: 'INVALID_DATA' });
   device.answer = () => undefined;
-  const waiting = session.status();
+  const refused = expect(session.status()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await session.close();
-  await expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await refused;
   await expect(session.status()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
@@ -194,10 +194,13 @@ test('a device that restarts ends what was asked of it, and is asked again from 
   const { session, device } = setUp();
   device.hello();
   await session.hello();
-  const waiting = session.status();
+  const refused = expect(session.status()).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: 'the device said hello anew',
+  });
   await pause(5);
   device.hello();
-  await expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'the device said hello anew' });
+  await refused;
   device.answer = () => info();
   expect((await session.status()).firmware).toBe('9.9');
   expect(device.taken.at(-1)?.seq).toBe(2);
