@@ -58,12 +58,15 @@ export class Scene implements AsyncDisposable {
     this.#sent = this.#sentBefore.get(agent)! + (agent.all('stored').at(-1)?.readings ?? 0);
   }
 
-  /** Installs a release and brings it through its probation. */
+  /** Installs a release and brings it through its probation; everything sent is on the agent's disk then. */
   async activate(agent: AgentProcess, digest: string): Promise<void> {
     const counter = this.hub.want(digest);
     await agent.line('update', (line) => line.counter === counter && line.stage === 'probation');
     this.send(agent, 15);
     await agent.line('update', (line) => line.counter === counter && line.stage === 'active');
+    // It may be active before the last of them is stored: who stops it then would tear a gap.
+    const sent = this.#sent - this.#sentBefore.get(agent)!;
+    await agent.until(() => (agent.all('stored').at(-1)?.readings ?? 0) >= sent, 'the readings on its disk');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
