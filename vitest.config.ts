@@ -19,5 +19,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
+    // Real processes on a shared machine: in CI a test gets a second try, and the report marks those that needed it.
+    retry: process.env['CI'] === undefined ? 0 : 1,
   },
 });
