@@ -4,6 +4,7 @@ import type { Execution, ExecutionLog } from '@sanderling/wire';
 import type { Page, PageQuery } from '../store/index.ts';
 import { ExecutionStore, type ClaimedExecution, type ExecutionRequest } from './engine/execution-store.ts';
 import { runExecution } from './engine/run-execution.ts';
+import { StepStore } from './engine/step-store.ts';
 import type { ProjectSource } from './ports.ts';
 import { trainingPipeline, type TrainingParts } from './training/training-pipeline.ts';
 
@@ -39,6 +40,7 @@ const everything: ExecutionRequest['actions'] = ['retrain', 'gate', 'roll-out'];
 export class Pipelines {
   readonly #parts: PipelineParts;
   readonly #store: ExecutionStore;
+  readonly #steps: StepStore;
   readonly #running = new Map<string, AbortController>();
   #wake: () => void = () => undefined;
   #stopped: SanderlingError | undefined;
@@ -46,6 +48,7 @@ export class Pipelines {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#store = new ExecutionStore(parts.database, parts.events, parts.clock);
+    this.#steps = new StepStore(parts.database, parts.events, parts.clock);
   }
 
   /** Goes on with what a killed hub left, then runs what is queued, until the signal aborts. */
@@ -108,9 +111,10 @@ export class Pipelines {
     return this.#store.list(query);
   }
 
-  /** @throws NOT_FOUND */
-  log(id: string): Promise<ExecutionLog> {
-    return this.#store.log(id);
+  /** The newest lines of an execution's log, oldest first. @throws NOT_FOUND */
+  async log(id: string): Promise<ExecutionLog> {
+    await this.get(id);
+    return this.#steps.log(id);
   }
 
   async #pause(why: SanderlingError, signal: AbortSignal): Promise<void> {
@@ -150,7 +154,7 @@ export class Pipelines {
     const { clock, codeVersion } = this.#parts;
     try {
       const pipeline = trainingPipeline(execution.request, this.#parts);
-      await runExecution(execution, pipeline, { store: this.#store, clock, codeVersion, signal });
+      await runExecution(execution, pipeline, { store: this.#store, steps: this.#steps, clock, codeVersion, signal });
       return undefined;
     } catch (error) {
       return toSanderlingError(error);

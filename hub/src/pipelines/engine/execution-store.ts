@@ -1,11 +1,13 @@
-// Executions in the database. Every change of state and its event are one transaction.
+// Executions in the database: queued, claimed, ended, listed. Every change of state and its event are one transaction. Their steps: `step-store.ts`.
 import { newId, SanderlingError, type Clock, type ErrorCode } from '@sanderling/kit';
-import type { Execution, ExecutionLog, ProjectSpec } from '@sanderling/wire';
+import type { Execution, ProjectSpec } from '@sanderling/wire';
 import type { Kysely, Selectable } from 'kysely';
 import type { EventLog } from '../../events/index.ts';
 import { defaultPageItems, tables, toPage, type Database, type Page, type PageQuery } from '../../store/index.ts';
 import type { PipelineTables } from '../tables.ts';
-import type { AnyStep, LogLevel, Outputs } from './pipeline.ts';
+import { tellExecution } from './execution-event.ts';
+import type { AnyStep } from './pipeline.ts';
+import type { StepRow } from './step-store.ts';
 
 /** What an execution is to do: stored with it, so that a restarted hub derives the same pipeline. */
 export interface ExecutionRequest {
@@ -45,15 +47,8 @@ export interface ExecutionEnd {
   readonly code: ErrorCode | null;
 }
 
-export type StepEnd = 'succeeded' | 'stopped' | 'failed' | 'cancelled';
-export type StepRow = Selectable<PipelineTables['execution_step']>;
-
 /** Executions of a project that may wait; the next is refused. */
 const mostQueued = 10;
-/** Lines of an execution's log; older ones are dropped. */
-const mostLogLines = 2000;
-const longestLine = 2000;
-
 /** Where executions live. */
 export class ExecutionStore {
   readonly #db: Kysely<PipelineTables>;
@@ -104,7 +99,11 @@ export class ExecutionStore {
         .insertInto('execution_step')
         .values(steps.map((step, position) => newStepRow(id, step, position)))
         .execute();
-      await this.#tell(tx, id, 'execution.queued', { trigger, steps: steps.map(({ name }) => name) });
+      await tellExecution(this.#events, tx, {
+        id,
+        type: 'execution.queued',
+        data: { trigger, steps: steps.map(({ name }) => name) },
+      });
     });
     return id;
   }
@@ -121,7 +120,7 @@ export class ExecutionStore {
       const row = await this.#take(tx, now);
       if (row === undefined) return undefined;
       const data = { trigger: row.trigger, pipeline: row.pipeline, resumed: row.started_at !== now };
-      await this.#tell(tx, row.id, 'execution.started', data);
+      await tellExecution(this.#events, tx, { id: row.id, type: 'execution.started', data });
       const request = JSON.parse(row.request) as ExecutionRequest;
       const { id, project, trigger, cancel_requested } = row;
       return { id, project, trigger, request, cancelRequested: cancel_requested === 1 };
@@ -205,133 +204,6 @@ export class ExecutionStore {
     return toPage(executions, limit, { item: (execution) => execution, cursor: (execution) => execution.id });
   }
 
-  /** The newest lines of an execution's log, oldest first. @throws NOT_FOUND */
-  async log(id: string): Promise<ExecutionLog> {
-    await this.get(id);
-    const rows = await this.#db
-      .selectFrom('execution_log')
-      .select(['time', 'step', 'level', 'text'])
-      .where('execution', '=', id)
-      .orderBy('seq', 'desc')
-      .limit(mostLogLines)
-      .execute();
-    return { lines: rows.reverse().map((row) => ({ ...row, level: row.level as LogLevel })) };
-  }
-
-  async writeLog(id: string, step: string, line: { readonly level: LogLevel; readonly text: string }): Promise<void> {
-    const text = line.text.slice(0, longestLine);
-    await this.#db
-      .insertInto('execution_log')
-      .values({ execution: id, step, time: this.#clock.now(), level: line.level, text })
-      .execute();
-    const oldest = await this.#db
-      .selectFrom('execution_log')
-      .select('seq')
-      .where('execution', '=', id)
-      .orderBy('seq', 'desc')
-      .offset(mostLogLines)
-      .limit(1)
-      .executeTakeFirst();
-    if (oldest !== undefined)
-      await this.#db.deleteFrom('execution_log').where('execution', '=', id).where('seq', '<=', oldest.seq).execute();
-  }
-
-  /** The steps by position; those that a killed hub left running wait again. */
-  async steps(id: string): Promise<StepRow[]> {
-    await this.#db
-      .updateTable('execution_step')
-      .set({ state: 'waiting' })
-      .where('execution', '=', id)
-      .where('state', '=', 'running')
-      .execute();
-    return this.#db.selectFrom('execution_step').selectAll().where('execution', '=', id).orderBy('position').execute();
-  }
-
-  /** @returns the number of the attempt, from 1, crashes counted. */
-  async startStep(id: string, step: string): Promise<number> {
-    return this.#db.transaction().execute(async (tx) => {
-      const row = await tx
-        .updateTable('execution_step')
-        .set((e) => ({
-          state: 'running',
-          attempt: e('attempt', '+', 1),
-          progress: null,
-          started_at: this.#clock.now(),
-          ended_at: null,
-        }))
-        .where('execution', '=', id)
-        .where('name', '=', step)
-        .returning('attempt')
-        .executeTakeFirstOrThrow();
-      await this.#tell(tx, id, 'step.started', { step, attempt: row.attempt });
-      return row.attempt;
-    });
-  }
-
-  async progress(id: string, step: string, at: { readonly share: number; readonly message: string }): Promise<void> {
-    await this.#db.transaction().execute(async (tx) => {
-      await tx
-        .updateTable('execution_step')
-        .set({ progress: at.share, message: at.message })
-        .where('execution', '=', id)
-        .where('name', '=', step)
-        .where('state', '=', 'running')
-        .execute();
-      await this.#tell(tx, id, 'step.progress', { step, progress: at.share, message: at.message });
-    });
-  }
-
-  async endStep(
-    id: string,
-    step: string,
-    end: {
-      readonly state: StepEnd;
-      readonly message: string | null;
-      readonly outputs: Outputs;
-      readonly cacheKey: string | null;
-    },
-  ): Promise<void> {
-    const { state, message, outputs, cacheKey } = end;
-    const text = JSON.stringify(outputs);
-    const now = this.#clock.now();
-    await this.#db.transaction().execute(async (tx) => {
-      const row = await tx
-        .updateTable('execution_step')
-        .set({
-          state,
-          message,
-          outputs: text,
-          cache_key: cacheKey,
-          ended_at: now,
-          ...(state === 'succeeded' ? { progress: 1 } : {}),
-        })
-        .where('execution', '=', id)
-        .where('name', '=', step)
-        .returning('started_at')
-        .executeTakeFirstOrThrow();
-      if (cacheKey !== null && state === 'succeeded')
-        await tx
-          .insertInto('step_cache')
-          .values({ cache_key: cacheKey, execution: id, outputs: text, created_at: now })
-          .onConflict((conflict) =>
-            conflict.column('cache_key').doUpdateSet({ execution: id, outputs: text, created_at: now }),
-          )
-          .execute();
-      const seconds = (now - (row.started_at ?? now)) / 1000;
-      await this.#tell(tx, id, 'step.finished', { step, state, message, seconds });
-    });
-  }
-
-  /** What an earlier execution's step with this key gave. */
-  async cached(key: string): Promise<{ readonly execution: string; readonly outputs: Outputs } | undefined> {
-    const row = await this.#db
-      .selectFrom('step_cache')
-      .select(['execution', 'outputs'])
-      .where('cache_key', '=', key)
-      .executeTakeFirst();
-    return row === undefined ? undefined : { execution: row.execution, outputs: JSON.parse(row.outputs) as Outputs };
-  }
-
   async #end(tx: Kysely<PipelineTables>, id: string, { state, reason, code }: ExecutionEnd): Promise<void> {
     const now = this.#clock.now();
     await tx
@@ -347,12 +219,8 @@ export class ExecutionStore {
       .returning(['started_at', 'trigger'])
       .executeTakeFirstOrThrow();
     const seconds = row.started_at === null ? 0 : (now - row.started_at) / 1000;
-    await this.#tell(tx, id, 'execution.finished', { state, reason, code, seconds, trigger: row.trigger });
-  }
-
-  async #tell(tx: Kysely<PipelineTables>, id: string, type: string, data: Outputs): Promise<void> {
-    const row = await tx.selectFrom('execution').select('project').where('id', '=', id).executeTakeFirstOrThrow();
-    await this.#events.append({ type, project: row.project, subject: id, data }, tx);
+    const data = { state, reason, code, seconds, trigger: row.trigger };
+    await tellExecution(this.#events, tx, { id, type: 'execution.finished', data });
   }
 
   async #withSteps(rows: readonly Selectable<PipelineTables['execution']>[]): Promise<Execution[]> {

@@ -2,10 +2,12 @@
 import { backoff, digestOf, SanderlingError, toSanderlingError, type Clock } from '@sanderling/kit';
 import type { ClaimedExecution, ExecutionEnd, ExecutionStore } from './execution-store.ts';
 import { Stopped, type AnyStep, type Outputs, type Pipeline, type StepContext } from './pipeline.ts';
+import type { StepStore } from './step-store.ts';
 
 /** How to run it. */
 export interface RunOptions {
   readonly store: ExecutionStore;
+  readonly steps: StepStore;
   readonly clock: Clock;
   /** Aborts with CANCELLED when the execution is to end, with UNAVAILABLE when only the hub stops. */
   readonly signal: AbortSignal;
@@ -56,7 +58,7 @@ function isHubStopping(signal: AbortSignal): boolean {
 
 /** The first failure aborts the siblings, waits for them, then is thrown. */
 async function runSteps(execution: ClaimedExecution, pipeline: Pipeline, options: RunOptions): Promise<void> {
-  const rows = await options.store.steps(execution.id);
+  const rows = await options.steps.resume(execution.id);
   const done = new Map<string, Outputs>();
   for (const row of rows) if (row.state === 'succeeded') done.set(row.name, JSON.parse(row.outputs) as Outputs);
   const left = new Set(pipeline.steps.filter(({ name }) => !done.has(name)));
@@ -91,11 +93,11 @@ interface StepScope {
 
 async function runStep(step: AnyStep, inputs: Results, scope: StepScope): Promise<Outputs> {
   const { execution, options } = scope;
-  const { store, clock, signal } = options;
+  const { steps, clock, signal } = options;
   const key = step.cacheKey === undefined ? null : digestOf([options.codeVersion, step.name, step.cacheKey(inputs)]);
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
-    const attempt = await store.startStep(execution.id, step.name);
+    const attempt = await steps.start(execution.id, step.name);
     try {
       if (attempt > mostStarts)
         throw new SanderlingError('INTERNAL', `step ${step.name} was begun ${mostStarts} times and never ended`);
@@ -113,12 +115,12 @@ async function tryStep(
   inputs: Results,
   { execution, options, key }: StepScope & { readonly key: string | null },
 ): Promise<Outputs> {
-  const { store } = options;
-  const cached = key === null || execution.request.ignoreCache ? undefined : await cachedOutputs(step, key, store);
+  const { steps } = options;
+  const cached = key === null || execution.request.ignoreCache ? undefined : await cachedOutputs(step, key, steps);
   if (cached !== undefined) {
     const message = `the same data and settings as in ${cached.execution}: taken from there`;
-    await store.writeLog(execution.id, step.name, { level: 'info', text: message });
-    await store.endStep(execution.id, step.name, {
+    await steps.writeLog(execution.id, step.name, { level: 'info', text: message });
+    await steps.end(execution.id, step.name, {
       state: 'succeeded',
       message,
       outputs: cached.outputs,
@@ -131,7 +133,7 @@ async function tryStep(
     const outputs = await step.run(inputs, context);
     context.signal.throwIfAborted();
     const message = await settle();
-    await store.endStep(execution.id, step.name, { state: 'succeeded', message, outputs, cacheKey: key });
+    await steps.end(execution.id, step.name, { state: 'succeeded', message, outputs, cacheKey: key });
     return outputs;
   } finally {
     await settle();
@@ -139,8 +141,8 @@ async function tryStep(
 }
 
 /** What an earlier execution found, if all of it is still there: a key may outlive what its outputs name. */
-async function cachedOutputs(step: AnyStep, key: string, store: ExecutionStore): ReturnType<ExecutionStore['cached']> {
-  const cached = await store.cached(key);
+async function cachedOutputs(step: AnyStep, key: string, steps: StepStore): ReturnType<StepStore['cached']> {
+  const cached = await steps.cached(key);
   if (cached === undefined || step.isWhole === undefined) return cached;
   return (await step.isWhole(cached.outputs)) ? cached : undefined;
 }
@@ -151,31 +153,31 @@ async function settleFailure(
   thrown: unknown,
   { execution, options, tries }: StepScope & { readonly tries: number },
 ): Promise<boolean> {
-  const { store, signal } = options;
+  const { steps, signal } = options;
   if (isHubStopping(signal)) return false;
   const stopped = asEnd(thrown);
   if (stopped instanceof Stopped) {
-    await end(store, execution, step, { state: 'stopped', message: stopped.message, outputs: stopped.outputs });
+    await end(steps, execution, step, { state: 'stopped', message: stopped.message, outputs: stopped.outputs });
     return false;
   }
   const error = toSanderlingError(thrown);
-  await store.writeLog(execution.id, step.name, { level: 'error', text: `${error.code}: ${sentence(error)}` });
+  await steps.writeLog(execution.id, step.name, { level: 'error', text: `${error.code}: ${sentence(error)}` });
   if (signal.aborted || error.code === 'CANCELLED') {
-    await end(store, execution, step, { state: 'cancelled', message: error.message, outputs: {} });
+    await end(steps, execution, step, { state: 'cancelled', message: error.message, outputs: {} });
     return false;
   }
   if (transient.includes(error.code) && tries < step.attempts) return true;
-  await end(store, execution, step, { state: 'failed', message: sentence(error), outputs: {} });
+  await end(steps, execution, step, { state: 'failed', message: sentence(error), outputs: {} });
   return false;
 }
 
 function end(
-  store: ExecutionStore,
+  steps: StepStore,
   { id }: ClaimedExecution,
   step: AnyStep,
   how: { readonly state: 'stopped' | 'cancelled' | 'failed'; readonly message: string; readonly outputs: Outputs },
 ): Promise<void> {
-  return store.endStep(id, step.name, { ...how, cacheKey: null });
+  return steps.end(id, step.name, { ...how, cacheKey: null });
 }
 
 /** Errors about the data are ends, not failures. */
@@ -189,7 +191,7 @@ function asEnd(thrown: unknown): unknown {
 function contextOf(
   step: AnyStep,
   execution: ClaimedExecution,
-  { store, clock, signal }: RunOptions,
+  { steps, clock, signal }: RunOptions,
 ): { readonly context: StepContext; readonly settle: () => Promise<string | null> } {
   let last = 0;
   let message: string | null = null;
@@ -198,12 +200,12 @@ function contextOf(
     execution: execution.id,
     project: execution.project,
     signal: AbortSignal.any([signal, AbortSignal.timeout(step.timeoutMs)]),
-    log: (level, text) => store.writeLog(execution.id, step.name, { level, text }),
+    log: (level, text) => steps.writeLog(execution.id, step.name, { level, text }),
     progress: (share, text) => {
       message = text;
       if (share < 1 && clock.now() - last < progressEveryMs) return;
       last = clock.now();
-      writing = writing.then(() => store.progress(execution.id, step.name, { share, message: text }));
+      writing = writing.then(() => steps.progress(execution.id, step.name, { share, message: text }));
       writing.catch(() => undefined);
     },
   };
