@@ -32,7 +32,8 @@ export function writeFiles(program: Program, plan: MemoryPlan, options: WriteOpt
   const face = interfaceOf(program, plan, { selfTest: selfTest !== undefined, weights: blobs });
   const constants = new Constants(program.name, blobs ? blobFrom : undefined);
   const needed = new Set<HelperName>();
-  const sheet = { prefix: program.name, constants, helpers: needed };
+  const definitions = new Map<string, string>();
+  const sheet = { prefix: program.name, constants, helpers: needed, definitions };
   const codes = program.layers.filter((layer) => !plan.free.has(layer)).map((layer) => writeLayer(layer, sheet));
   const run = new RunWriter({ program, plan, face, constants }).text(codes);
   const reset = face.states.length > 0 ? resetText(program, face, constants) : [];
@@ -43,6 +44,7 @@ export function writeFiles(program: Program, plan: MemoryPlan, options: WriteOpt
   const ordered = (Object.keys(helpers) as HelperName[]).filter((name) => needed.has(name));
   const body = [
     ...ordered.flatMap((name) => [helperText(name, program.name), '']),
+    ...[...definitions.values()].flatMap((text) => [text, '']),
     ...codes.flatMap(({ text }) => text),
     ...reset,
     ...run,

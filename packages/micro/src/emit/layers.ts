@@ -26,6 +26,8 @@ export interface Sheet {
   readonly prefix: string;
   readonly constants: Constants;
   readonly helpers: Set<HelperName>;
+  /** C text by name, of what layers want defined once for the file. */
+  readonly definitions: Map<string, string>;
 }
 
 class LayerDesk implements Desk {
@@ -81,6 +83,11 @@ class LayerDesk implements Desk {
 
   helper(name: string): string {
     this.#sheet.helpers.add(name as HelperName);
+    return `${this.#sheet.prefix}_${name}`;
+  }
+
+  define(name: string, text: string): string {
+    this.#sheet.definitions.set(name, text.replaceAll('NAME_', `${this.#sheet.prefix}_`));
     return `${this.#sheet.prefix}_${name}`;
   }
 }

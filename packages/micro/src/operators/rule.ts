@@ -18,6 +18,8 @@ export interface Desk {
   scratch(): string;
   /** C name of a helper of emit/c-helpers.ts, which is then part of the file. */
   helper(name: string): string;
+  /** Puts C text into the file, once for each name, behind the helpers; NAME_ stands for the prefix. Gives the prefixed name. */
+  define(name: string, text: string): string;
 }
 
 /** One operator. */
