@@ -5,10 +5,9 @@
    hub as `readings.dropped`. Reports are not taken while more than half of the ring waits. Events (alarms, releases) of the sector that goes are
    carried over, 16 at most, under new numbers, unless they may have been sent already: those count as lost, for nothing may arrive twice.
 
-   Sector: a header of one word (magic, sector number, CRC), then records of whole words:
-     0 kind 1, words 1, bytes of the rest 2   4 CRC-32 of the record with this field 0   8 number   16 time   24 rest (see entries.ts), padded with zeros
-   Kind 4 is a mark: everything up to its time field (used as a number) is confirmed; kind 5 holds the counts of what was lost. The last 8 KiB of a
-   sector are kept for what is carried over and for the counts, so that a power cut between that and the erasing of the oldest sector is seen and made good. */
+   Kinds of records (outbox_ring.h) beside the entries: a mark (4): everything up to its time field, used as a number, is confirmed; the counts of what was
+   lost (5). When the ring goes round, the events that are carried over and then the counts are written into the sector's tail before the oldest sector is
+   erased, so that a power cut between is seen and made good. */
 #ifndef SANDERLING_OUTBOX_H
 #define SANDERLING_OUTBOX_H
 
