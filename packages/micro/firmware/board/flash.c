@@ -16,16 +16,20 @@ void flash_attach(uint8_t *memory) { memory_of_flash = memory; }
 #endif
 
 #define ERASE_STEPS 4u
+#define PART_BYTES (FLASH_SECTOR_BYTES / ERASE_STEPS)
 #define HALF_WORD (FLASH_WORD_BYTES / 2u)
+
+/* An erase knows no order: one that is cut short may leave a sector's beginning or its end. */
+static const uint32_t order[ERASE_STEPS] = {1u, 3u, 0u, 2u};
 
 static flash_hook hook_of_tests;
 static uint32_t steps;
 
-static void step(void)
+static void step(uint8_t *work, uint32_t bytes)
 {
     steps += 1u;
     if (hook_of_tests != NULL) {
-        hook_of_tests(steps);
+        hook_of_tests(steps, work, bytes);
     }
 }
 
@@ -70,11 +74,11 @@ flash_status flash_erase(uint32_t sector)
     }
     uint8_t *at = memory_of_flash + (size_t)sector * FLASH_SECTOR_BYTES;
     for (uint32_t part = 0u; part < ERASE_STEPS; part += 1u) {
-        step();
-        memset(at + part * (FLASH_SECTOR_BYTES / ERASE_STEPS), 0xFF, FLASH_SECTOR_BYTES / ERASE_STEPS);
+        step(at, part > 0u ? FLASH_SECTOR_BYTES : 0u);
+        memset(at + order[part] * PART_BYTES, 0xFF, PART_BYTES);
         settle();
     }
-    step();
+    step(at, 0u);
     return FLASH_OK;
 }
 
@@ -93,13 +97,13 @@ flash_status flash_program(const void *address, const void *data, uint32_t bytes
     uint8_t *to = memory_of_flash + offset;
     const uint8_t *from = (const uint8_t *)data;
     for (uint32_t done = 0u; done < bytes; done += FLASH_WORD_BYTES) {
-        step();
+        step(to + done, 0u);
         memcpy(to + done, from + done, HALF_WORD);
         settle();
-        step();
+        step(to + done, FLASH_WORD_BYTES);
         memcpy(to + done + HALF_WORD, from + done + HALF_WORD, HALF_WORD);
         settle();
     }
-    step();
+    step(to, 0u);
     return FLASH_OK;
 }

@@ -46,9 +46,10 @@ flash_status flash_program(const void *address, const void *data, uint32_t bytes
 /* Whether `bytes` bytes from `address` on are all 0xFF. */
 bool flash_is_erased(const void *address, uint32_t bytes);
 
-/* For tests: called between the steps of every operation (before, in the middle of, and after each word; four times within an erase), with a
-   number that counts up from 1 since the start. A hook that does not return is a power cut at that step. NULL takes it away. */
-typedef void (*flash_hook)(uint32_t step);
+/* For tests: called between the steps of every operation (before, in the middle of, and after each word; five times within an erase), with a
+   number that counts up from 1 since the start, and with what is in work at that moment (0 bytes: nothing). A hook that does not return is a power cut at
+   that step. NULL takes it away. */
+typedef void (*flash_hook)(uint32_t step, uint8_t *work, uint32_t bytes);
 void flash_set_hook(flash_hook hook);
 
 #ifdef SANDERLING_HOST

@@ -1,7 +1,7 @@
 // Firmware on emulated boards: the link, the flash and power cuts, faults, watchdog; and no emulator is left behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ describe.skipIf(!tools)('a board', () => {
        }`,
       board,
     );
-    await using emulator = await runFirmware(built, { timeout: 60_000 });
+    await using emulator = await runFirmware(built, { semihosting: true, timeout: 60_000 });
     expect(await emulator.ended).toBe(42);
     const [who, waited, stack, least] = emulator.lines;
     expect(who).toBe(`board ${boards[board].id} flash 0x${boards[board].flashBase.toString(16).padStart(8, '0')}`);
@@ -82,7 +82,7 @@ describe.skipIf(!tools)('a board', () => {
     );
     const said = await Promise.all(
       ['a', 'o', 'z'].map(async (which) => {
-        await using emulator = await runFirmware(built, { timeout: 60_000 });
+        await using emulator = await runFirmware(built, { semihosting: true, timeout: 60_000 });
         emulator.type(which);
         expect(await emulator.ended).toBe(97);
         return emulator.lines.join();
@@ -129,7 +129,7 @@ describe.skipIf(!tools)('a board', () => {
          for (;;) { }
        }`,
     );
-    await using emulator = await runFirmware(built, { timeout: 60_000 });
+    await using emulator = await runFirmware(built, { semihosting: true, timeout: 60_000 });
     while (emulator.lines.length < 4) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(emulator.lines.slice(0, 4)).toEqual(['start', 'fed', 'start', 'fed']);
   });
@@ -154,7 +154,11 @@ describe.skipIf(!tools)('a board', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const connected = once(server, 'connection') as Promise<[Socket]>;
-    await using emulator = await runFirmware(built, { link: { connect: { port } }, timeout: 60_000 });
+    await using emulator = await runFirmware(built, {
+      link: { connect: { port } },
+      semihosting: true,
+      timeout: 60_000,
+    });
     const [socket] = await connected;
     const random = createRandom(1, 'link');
     const sent = Buffer.from(Array.from({ length: 30_000 }, () => random.int(0, 255)));
@@ -179,9 +183,13 @@ describe.skipIf(!tools)('a hub that is away', () => {
     const { port } = server.address() as { port: number };
     server.close();
     await once(server, 'close');
-    await using waiting = await runFirmware(built, { link: { connect: { port }, reconnect: 1 }, timeout: 60_000 });
+    await using waiting = await runFirmware(built, {
+      link: { connect: { port }, reconnect: 1 },
+      semihosting: true,
+      timeout: 60_000,
+    });
     expect(await waiting.ended).toBe(1);
-    await using alone = await runFirmware(built, { link: { connect: { port } }, timeout: 60_000 });
+    await using alone = await runFirmware(built, { link: { connect: { port } }, semihosting: true, timeout: 60_000 });
     await expect(alone.ended).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/Connection refused/) as string,
@@ -213,9 +221,9 @@ describe.skipIf(!tools)('flash', () => {
        }`,
     );
     const flash = join(folder, 'once.bin');
-    await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
+    await using emulator = await runFirmware(built, { flash, semihosting: true, timeout: 60_000 });
     expect(await emulator.ended).toBe(63);
-    await using again = await runFirmware(built, { flash, timeout: 60_000 });
+    await using again = await runFirmware(built, { flash, semihosting: true, timeout: 60_000 });
     await again.ended;
     expect([emulator.lines, again.lines]).toEqual([['032211180'], ['332211180']]);
     const bytes = readFileSync(flash);
@@ -224,12 +232,36 @@ describe.skipIf(!tools)('flash', () => {
     expect([...sector.subarray(31, 36)]).toEqual([255, 0, 1, 2, 3]);
   });
 
+  test('opens no file of this machine and does not end the emulator unless it may', async () => {
+    await using built = await firmware(
+      `#include "board.h"
+       #include "semihosting.h"
+       int main(void) {
+         const int32_t file = host_open("opened", true);
+         return file >= 0 && host_write(file, "x", 1u) ? 5 : 6;
+       }`,
+    );
+    const home = mkdtempSync(join(folder, 'home-'));
+    await using able = await runFirmware(built, { cwd: home, timeout: 60_000 });
+    expect(await able.ended).toBe(5);
+    expect(readFileSync(join(home, 'opened'), 'latin1')).toBe('x');
+    rmSync(join(home, 'opened'));
+    await using unable = await runFirmware(built, { cwd: home, semihosting: false, timeout: 60_000 });
+    await expect(unable.ended).rejects.toMatchObject({ code: 'INTERNAL', fix: expect.stringContaining('semihosting') });
+    expect(unable.lines.join()).toMatch(/^fault: hard/);
+    expect(existsSync(join(home, 'opened'))).toBe(false);
+  });
+
   test('a hook cuts the power at an exact step', async () => {
     await using built = await firmware(
       `#include "board.h"
        #include "flash.h"
        static uint32_t last;
-       static void cut(uint32_t step) { if (step == last) { board_exit(9); } }
+       static void cut(uint32_t step, uint8_t *work, uint32_t bytes)
+       {
+         (void)work;
+         if (step == last) { board_exit(9 + (int)(bytes / FLASH_WORD_BYTES % 7u)); }
+       }
        int main(void) {
          static const uint8_t zeros[64];
          int digit = -1;
@@ -242,19 +274,22 @@ describe.skipIf(!tools)('flash', () => {
          return 0;
        }`,
     );
-    // Four steps and one more erase the sector; four and one more program two words.
+    // Four steps and one more erase the sector, its first quarter as the third; four and one more program two words. Status 10: something is in work.
     const seen: number[][] = [];
-    for (const step of 'abefghij') {
+    const statuses: unknown[] = [];
+    for (const step of 'abdefghij') {
       const flash = join(folder, `hook-${step}.bin`);
-      await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
+      await using emulator = await runFirmware(built, { flash, semihosting: true, timeout: 60_000 });
       emulator.type(step);
-      expect(await emulator.ended).toBe(9);
+      statuses.push(await emulator.ended);
       const start = 5 * flashLayout.sectorBytes;
       const sector = readFileSync(flash).subarray(start, start + 96);
       seen.push([0, 16, 32, 48, 64, 80].map((at) => sector[at]!));
     }
     const [o, x] = [0, 255];
+    expect(statuses).toEqual([9, 10, 10, 9, 9, 10, 9, 10, 9]);
     expect(seen).toEqual([
+      [o, o, o, o, x, x],
       [o, o, o, o, x, x],
       [x, x, x, x, x, x],
       [x, x, x, x, x, x],
@@ -289,7 +324,7 @@ describe.skipIf(!tools)('flash', () => {
     const random = createRandom(3, 'cuts');
     let [torn, before] = [0, 0];
     for (let cuts = 0; cuts < 8; cuts += 1) {
-      await using emulator = await runFirmware(built, { flash, timeout: 60_000 });
+      await using emulator = await runFirmware(built, { flash, semihosting: true, timeout: 60_000 });
       await emulator.line(/words/);
       await new Promise((resolve) => setTimeout(resolve, random.uniform(0, 4)));
       await emulator.kill();

@@ -36,8 +36,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Time passes with instructions: one is 1.024 µs. Counts are then exact and repeatable, but the board must never wait. @default false */
   readonly counting?: boolean;
-  /** Folder of the files that the firmware opens by semihosting. @default this process's */
+  /** Folder of the files that the firmware opens by semihosting, which is then on. @default this process's, and it is off */
   readonly cwd?: string;
+  /**
+   * Semihosting: the firmware may end the emulator (`board_exit`, or `main` returns) and open files of this machine. For measuring and tests; the firmware of a
+   * device needs neither. @default whether `cwd` or `counting` is given
+   */
+  readonly semihosting?: boolean;
 }
 
 /** Instructions from the 25 MHz ticks of a board that runs with `counting`. */
@@ -163,6 +168,11 @@ export class Emulator implements AsyncDisposable {
     if (why) throw why;
     if (this.#killed && status === null) return undefined;
     const complaint = complaints(words);
+    if (/fatal: Lockup/.test(complaint))
+      throw new SanderlingError('INTERNAL', 'the firmware locked up: a fault while it handled a fault', {
+        fix: 'the console tells the first one; board_exit, main that returns and files of the host want `semihosting: true`',
+        details: { words },
+      });
     // QEMU's own failures have status 1, which firmware may give too; but then QEMU has nothing to say.
     if (status === null || (status === 1 && complaint !== ''))
       throw new SanderlingError(
@@ -221,7 +231,7 @@ const diesWithParent = (): readonly string[] => (existsSync(setpriv) ? [setpriv,
 function argumentsOf(
   { board, path }: { readonly board: BoardName; readonly path: string },
   flash: string,
-  { link, counting = false }: RunOptions,
+  { link, cwd, counting = false, semihosting = counting || cwd !== undefined }: RunOptions,
 ): readonly string[] {
   const memory = `memory-backend-file,id=ram,size=${flashLayout.fileBytes},mem-path=${flash.replaceAll(',', ',,')},share=on`;
   return [
@@ -237,8 +247,7 @@ function argumentsOf(
     'none',
     '-no-user-config',
     '-nodefaults',
-    '-semihosting-config',
-    'enable=on,target=native',
+    ...(semihosting ? ['-semihosting-config', 'enable=on,target=native'] : []),
     ...(counting ? ['-icount', 'shift=10,sleep=off'] : []),
     ...linkArguments(link),
     '-serial',

@@ -35,7 +35,7 @@ export interface DeviceProgram extends AsyncDisposable {
 const hostPrograms = {
   'host_main.c': ['host_model.c'],
   'fuzz.c': ['memory_ports.c', 'hub.c', 'host_model.c'],
-  'cuts.c': ['memory_ports.c', 'hub.c', 'host_model.c'],
+  'cuts.c': ['cut_work.c', 'memory_ports.c', 'hub.c', 'host_model.c', '../../board/power_cut.c'],
   'digests.c': ['memory_ports.c', 'host_model.c'],
 } as const;
 

@@ -30,17 +30,21 @@ test.runIf(possible)(
     const [, steps, died] = /^update: steps (\d+), cuts (\d+), all finished$/m.exec(once.out)!;
     expect(Number(steps)).toBeGreaterThan(400);
     expect(died).toBe(steps);
-    expect(await execute(cuts.path, ['update', '9000', '9', 'again'], patience)).toMatchObject({
+    // With noise in what was in work, and a second cut while it recovers.
+    expect(await execute(cuts.path, ['update', '9000', '9', 'torn', 'again'], patience)).toMatchObject({
       status: 0,
       words: '',
     });
+    const frozen = await execute(cuts.path, ['freeze', '140000', '401', 'torn'], patience);
+    expect(frozen).toMatchObject({ status: 0, words: '' });
+    expect(frozen.out).toMatch(/^freeze: steps \d{5}, cuts \d\d, all finished$/m);
   },
 );
 
-test.runIf(possible)(
-  'the power goes while the outbox goes round: every entry arrives once or is counted as lost',
-  async () => {
-    const ring = await execute(cuts.path, ['ring', '2'], patience);
+test.runIf(possible).each(['4', '5 torn', '3 alone', '7 torn alone'])(
+  'the power goes while the outbox goes round (every %s): every entry arrives once or is counted as lost',
+  async (words) => {
+    const ring = await execute(cuts.path, ['ring', ...words.split(' ')], patience);
     expect(ring).toMatchObject({ status: 0, words: '' });
     expect(ring.out).toMatch(/^ring: steps \d+, cuts \d+, all finished$/m);
   },

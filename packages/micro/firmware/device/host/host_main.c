@@ -160,8 +160,10 @@ bool port_sensor(int64_t *time_ms, float *value)
     return true;
 }
 
-static void power_cut(uint32_t step)
+static void power_cut(uint32_t step, uint8_t *work, uint32_t bytes)
 {
+    (void)work;
+    (void)bytes;
     if (step == die_at) {
         (void)raise(SIGKILL);
     }
