@@ -60,6 +60,9 @@ interface Outcome {
   readonly result?: TrialResult;
 }
 
+/** The genetic search's own least; one that is larger than the number of trials is never filled. */
+const leastPopulation = 2;
+
 /** Searches hyper-parameters; one object serves one execution's search step. */
 export class SearchDriver {
   readonly #parts: SearchParts;
@@ -106,7 +109,10 @@ export class SearchDriver {
     const { algorithm, population, seed, trials } = spec.search;
     const settings: SearchRecord['settings'] = {
       version: 1,
-      algorithm: algorithm === 'genetic' ? genetic({ population: Math.min(population, trials) }) : random(),
+      algorithm:
+        algorithm === 'genetic'
+          ? genetic({ population: Math.max(leastPopulation, Math.min(population, trials)) })
+          : random(),
       space: spaceToJson(spaceFromJson(searchSpace(spec.search.space, prepared))),
       seed,
       goals: [{ name: 'value', direction: 'minimize' }],
