@@ -1,9 +1,10 @@
 // The agent put together: intake and model on one side, the hub on the other, the outbox between them. Each side works without the other.
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { SanderlingError, systemClock, together, type Clock } from '@sanderling/kit';
 import { agentVersion } from './agent-version.ts';
 import { noCrash, type CrashHook } from './crash-points.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { Health } from './health.ts';
 import { HubClient } from './hub/hub-client.ts';
 import { NodeTransport } from './hub/transport.ts';
@@ -128,7 +129,7 @@ class Agent {
 
   static async open(settings: Settings): Promise<Agent> {
     const layout = layoutOf(settings.data);
-    await mkdir(layout.folder, { recursive: true });
+    await makeDataFolder(layout.folder);
     const outbox = Outbox.open(layout.database, settings.outbox);
     try {
       await chmod(layout.database, 0o600);

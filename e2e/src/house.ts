@@ -15,21 +15,23 @@ type Line = Readonly<Record<string, unknown>>;
 export class Process {
   readonly #door: string;
   readonly #args: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
   readonly lines: Line[] = [];
   readonly errors: string[] = [];
   #child: ChildProcess | undefined;
   #listeners = new Set<() => void>();
 
-  constructor(door: string, args: readonly string[]) {
+  constructor(door: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.#door = door;
     this.#args = args;
+    this.#env = env;
   }
 
   start(): void {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve(this.#door)), ...this.#args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // Workers as urgent as everything else: on a busy machine nice ones starve.
-      env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0' },
+      env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0', ...this.#env },
     });
     child.stdin.on('error', () => undefined);
     createInterface({ input: child.stdout }).on('line', (text) => this.#hear(text));
@@ -99,30 +101,34 @@ export interface House {
   stop(): Promise<void>;
 }
 
-/** Starts a hub on a port that stays the same over restarts, saves the project, and starts an enrolled agent that reads its standard input. */
-export async function openHouse(project: ProjectInput): Promise<House> {
+/** Starts a hub on a port that stays the same over restarts, saves the project, and starts an enrolled agent that reads its standard input. Both get `env` beside what is there. */
+export async function openHouse(project: ProjectInput, env: NodeJS.ProcessEnv = {}): Promise<House> {
   const folder = await mkdtemp(join(tmpdir(), 'sanderling-house-'));
   const port = await freePort();
-  const hub = new Process('@sanderling/hub/bin', ['--data', join(folder, 'hub'), '--port', String(port)]);
+  const hub = new Process('@sanderling/hub/bin', ['--data', join(folder, 'hub'), '--port', String(port)], env);
   hub.start();
   const { url } = await hub.line((line) => typeof line['url'] === 'string');
   const key = (await readFile(join(folder, 'hub', 'keys', 'admin.key'), 'utf8')).trim();
   const client = new HubClient({ url: url as string, key });
   await client.saveProject(project);
   const { token } = await client.createToken(project.name);
-  const agent = new Process('@sanderling/agent/bin', [
-    '--hub',
-    url as string,
-    '--token',
-    token!,
-    '--data',
-    join(folder, 'device'),
-    '--source',
-    'stdin',
-    '--name',
-    'sensor-1',
-    '--json-status',
-  ]);
+  const agent = new Process(
+    '@sanderling/agent/bin',
+    [
+      '--hub',
+      url as string,
+      '--token',
+      token!,
+      '--data',
+      join(folder, 'device'),
+      '--source',
+      'stdin',
+      '--name',
+      'sensor-1',
+      '--json-status',
+    ],
+    env,
+  );
   agent.start();
   await agent.line((line) => line['type'] === 'enrolled');
   const stop = async (): Promise<void> => {

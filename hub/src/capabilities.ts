@@ -1,5 +1,4 @@
 // What a hub is made of: the store, the log, and every capability, each built from the ones before it.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@sanderling/kit';
 import { accessMigrations, ApiKeys, loadHubKeys, type HubKeys } from './access/index.ts';
@@ -39,9 +38,8 @@ const migrations = [
   ...learningMigrations,
 ];
 
-/** Opens the data folder and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
+/** Opens the data folder, which is there and locked, and builds the capabilities. Nothing runs yet: see {@link startCapabilities}. */
 export async function openCapabilities(settings: HubSettings, clock: Clock): Promise<Capabilities> {
-  await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const databasePath = join(settings.data, 'hub.sqlite');
   const durable = new WriteAheadLog(databasePath);
   const database = await openDatabase(sqliteDialect(databasePath, durable), migrations);

@@ -1,17 +1,17 @@
 // One hub a data folder: an exclusive SQLite transaction on a small file. The operating system lifts it when the process dies, however it dies.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SanderlingError } from '@sanderling/kit';
+import { makeDataFolder } from './data-folder.ts';
 
 /** A held lock. */
 export interface FolderLock {
   release(): void;
 }
 
-/** Takes the lock of a data folder. @throws CONFLICT when another hub holds it. */
+/** Takes the lock of a data folder, which is made when it is not there. @throws CONFLICT when another hub holds it. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeDataFolder(folder);
   const path = join(folder, 'hub.lock');
   const database = new DatabaseSync(path, { timeout: 0 });
   try {

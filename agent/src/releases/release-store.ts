@@ -1,6 +1,6 @@
 // Releases on disk: one folder each, named by its digest, holding the signed bundle as it came. Verified again at every start.
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDigest, SanderlingError, syncFolder, type Digest } from '@sanderling/kit';
 import { localTarget, openBundle, type OpenedBundle } from '@sanderling/wire/device';
 
@@ -33,7 +33,9 @@ export class ReleaseStore {
     const folder = join(this.#folder, digest);
     const aside = join(this.#folder, `.${digest}.partial`);
     await rm(aside, { recursive: true, force: true });
-    await mkdir(aside, { recursive: true });
+    // The folder of all releases may be new too: its name must be as durable as what lies in it.
+    const made = await mkdir(aside, { recursive: true });
+    if (made !== undefined && made !== aside) await syncFolder(dirname(this.#folder));
     await rename(path, join(aside, 'bundle'));
     await syncFolder(aside);
     await rm(folder, { recursive: true, force: true });
