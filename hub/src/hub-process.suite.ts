@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const program = join(import.meta.dirname, '..', 'bin', 'sanderling-hub.js');
+/** The file that starts a hub. */
+export const hubProgram = join(import.meta.dirname, '..', 'bin', 'sanderling-hub.js');
 
 /** What the hub says when it is ready. */
 export interface ReadyLine {
@@ -16,13 +17,15 @@ export interface ReadyLine {
 /** A hub's process. */
 export class HubProcess {
   readonly folder: string;
+  readonly #flags: readonly string[];
   #child: ChildProcess | undefined;
   url = '';
   admin = '';
   errors = '';
 
-  constructor(folder: string) {
+  constructor(folder: string, flags: readonly string[] = []) {
     this.folder = folder;
+    this.#flags = flags;
   }
 
   get pid(): number {
@@ -31,8 +34,8 @@ export class HubProcess {
 
   /** Starts it and waits until it is ready. @throws Error with what it said when it ends instead. */
   async start(port = '0', env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const child = spawn(process.execPath, [program, '--data', this.folder, '--port', port], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(process.execPath, [hubProgram, '--data', this.folder, '--port', port, ...this.#flags], {
+      stdio: ['pipe', 'pipe', 'pipe'],
       // Workers as urgent as everything else: a busy machine would starve nice ones.
       env: { ...process.env, SANDERLING_WORKERS_NICENESS: '0', ...env },
     });
@@ -47,6 +50,18 @@ export class HubProcess {
     const { url, adminKey } = JSON.parse(line) as ReadyLine;
     this.url = url;
     this.admin = (await readFile(adminKey, 'utf8')).trim();
+  }
+
+  /** Ends its standard input. */
+  endInput(): void {
+    this.#child?.stdin?.end();
+  }
+
+  /** Waits until it ends by itself. @returns the exit status, null when a signal killed it. */
+  async ended(): Promise<number | null> {
+    const child = this.#child!;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
   }
 
   /** Ends it. @returns the exit status, null when a signal killed it. */

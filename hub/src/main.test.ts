@@ -1,12 +1,15 @@
 // The hub as a process: ready line, graceful end, one hub a folder, coded exits; and kill -9 at random points of ingest and import.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createRandom } from '@sanderling/kit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DeviceSimulator, readingEntries } from './device-simulator.suite.ts';
-import { HubProcess } from './hub-process.suite.ts';
+import { HubProcess, hubProgram } from './hub-process.suite.ts';
 import { callHub, smallProject, type Call } from './running-hub.suite.ts';
 
 let folder: string;
@@ -40,6 +43,50 @@ test('says where it listens, stops gracefully, keeps everything', async () => {
   expect(hub.admin).toBe(key);
   expect((await call('/api/v1/projects/p')).status).toBe(200);
   expect(await hub.stop('SIGINT')).toBe(0);
+});
+
+test('a new data folder is for its owner only', { skip: process.platform === 'win32' }, async () => {
+  const inside = new HubProcess(join(folder, 'deep', 'data'));
+  await inside.start();
+  await inside.stop('SIGTERM');
+  for (const path of [inside.folder, join(folder, 'deep')]) expect((await stat(path)).mode & 0o077).toBe(0);
+});
+
+test('with --until-stdin-ends the end of standard input is a graceful stop; without it, it is nothing', async () => {
+  await hub.start();
+  hub.endInput();
+  expect((await call('/health')).status).toBe(200);
+  expect(await hub.stop('SIGTERM')).toBe(0);
+  const bound = new HubProcess(folder, ['--until-stdin-ends']);
+  await bound.start();
+  expect(await readFile(join(folder, 'url'), 'utf8')).toBe(`${bound.url}\n`);
+  bound.endInput();
+  expect(await bound.ended()).toBe(0);
+  expect(bound.errors).toContain('standard input ended: stopping');
+  await expect(readFile(join(folder, 'url'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('with --until-stdin-ends the hub goes when the program that started it is killed, and its folder is free', async () => {
+  const args = [hubProgram, '--data', folder, '--port', '0', '--until-stdin-ends'];
+  const starter = spawn(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    `import { spawn } from 'node:child_process';
+     spawn(process.execPath, ${JSON.stringify(args)}, { stdio: ['pipe', 'inherit', 'ignore'] });`,
+  ]);
+  const [line] = (await once(createInterface({ input: starter.stdout }), 'line')) as [string];
+  const { url } = JSON.parse(line) as { url: string };
+  expect((await callHub(`${url}/health`)).status).toBe(200);
+  starter.kill('SIGKILL');
+  await expect
+    .poll(() =>
+      callHub(`${url}/health`).then(
+        () => 'answers',
+        () => 'gone',
+      ),
+    )
+    .toBe('gone');
+  await expect.poll(() => hub.start().then(() => 'started', String)).toBe('started');
 });
 
 test('a second hub on the folder, a taken port and wrong settings are coded exits without a stack', async () => {
