@@ -80,6 +80,13 @@ export const singleLayers: readonly Network[] = [
   network('depthwise 3×3, 64 on 16×16', [1, 64, 16, 16], (n, x) =>
     n.conv(x, 64, [3, 3], { pads: around(1), group: 64 }),
   ),
+  network('depthwise 3×3, stride 2, 64 on 16×16', [1, 64, 16, 16], (n, x) =>
+    n.conv(x, 64, [3, 3], { pads: around(1), group: 64, strides: [2, 2] }),
+  ),
+  network('depthwise 5×5, 64 on 16×16', [1, 64, 16, 16], (n, x) =>
+    n.conv(x, 64, [5, 5], { pads: around(2), group: 64 }),
+  ),
+  network('depthwise 1-D of 5, 64 on 64', [1, 64, 64], (n, x) => n.conv(x, 64, [5], { pads: [2, 2], group: 64 })),
   network('conv 1-D of 5, 32→32 on 64', [1, 32, 64], (n, x) => n.conv(x, 32, [5], { pads: [2, 2] })),
   network('dense 256→128', [1, 256], (n, x) => n.dense(x, 128)),
   network('GRU of S1, hidden 32, window 24', [24, 1, 2], (n, x) => n.gru(x, 32)),

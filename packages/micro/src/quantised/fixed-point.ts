@@ -1,40 +1,23 @@
 // Real factors as integers: the arithmetic contract of int8 layers, after TFLite's int8 specification.
-// A sum is scaled as sum · multiplier / 2^(32 + shift) with one rounding, ties away from zero. (TFLite's first kernels round twice, which is off by one now and
-// then and slower; TensorFlow Lite Micro can be built with one rounding too, with ties upwards.)
+// A sum is scaled as sum · multiplier / 2^32 with one rounding, ties away from zero. The multiplier is odd: no sum of 32 bits then lies halfway between two codes, so that
+// rounding halves upwards, as the one instruction SMMLAR of ARMv7E-M does, is rounding them away from zero. (TFLite's first kernels scale with a shift of each channel and round twice:
+// off by one now and then, and four times as many instructions.)
 import type { Quantisation } from '../ir.ts';
 
-/** A factor: value · multiplier / 2^(32 + shift), multiplier in 2^30 … 2^31 − 1 or 0, shift 1 … 22. */
-interface Factor {
-  readonly multiplier: number;
-  readonly shift: number;
+/**
+ * The factor of a real number in [0, 1/2): the nearest odd multiplier of 2^-32. It is off by 2^-32 at most, so that a code is off by no more than bound · 2^-32
+ * before it is rounded, and by no more than 256 / multiplier where it is not saturated. Undefined for numbers that do not fit.
+ */
+export function factorOf(real: number): number | undefined {
+  if (!(real >= 0 && real < 0.5)) return undefined;
+  return 2 * Math.floor(real * 2 ** 31) + 1;
 }
 
-/** So that a zero point, shifted, stays well within int32. Factors below 2^-24 have fewer bits. */
-const mostShift = 22;
-
-/** The factor of a real number in [0, 1/4); smaller ones than 2^-32 are 0. Undefined for numbers that do not fit. */
-export function factorOf(real: number): Factor | undefined {
-  if (!(real >= 0 && real < 0.25)) return undefined;
-  if (real < 2 ** -32) return { multiplier: 0, shift: 1 };
-  let exponent = Math.floor(Math.log2(real)) + 1;
-  if (real >= 2 ** exponent) exponent += 1;
-  if (real < 2 ** (exponent - 1)) exponent -= 1;
-  let multiplier = Math.round((real / 2 ** exponent) * 2 ** 31);
-  if (multiplier === 2 ** 31) {
-    multiplier = 2 ** 30;
-    exponent += 1;
-  }
-  const shift = -1 - exponent;
-  if (shift < 1) return { multiplier: 2 ** 31 - 1, shift: 1 };
-  const excess = shift - mostShift;
-  return excess > 0 ? { multiplier: Math.round(multiplier / 2 ** excess), shift: mostShift } : { multiplier, shift };
-}
-
-/** Doublings of a sum before it is scaled, so that every factor is below 1/4. Undefined if the sum, at most `bound`, does not stay within int32. */
+/** Doublings of a sum before it is scaled, so that every factor is below 1/2. Undefined if the sum, at most `bound`, does not stay within int32. */
 export function doublings(factors: readonly number[], bound: number): number | undefined {
   const largest = Math.max(...factors);
   if (!Number.isFinite(largest)) return undefined;
-  const up = largest < 0.25 ? 0 : Math.floor(Math.log2(largest)) + 3;
+  const up = largest < 0.5 ? 0 : Math.floor(Math.log2(largest)) + 2;
   return bound * 2 ** up < 2 ** 31 ? up : undefined;
 }
 

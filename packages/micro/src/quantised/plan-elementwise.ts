@@ -47,9 +47,9 @@ export function productWork(a: Quantisation, b: Quantisation, { to, bounds }: Re
   const real = (a.scale[0]! * b.scale[0]!) / to.scale[0]!;
   const up = doublings([real], 256 * 256);
   if (up === undefined) return undefined;
-  const { multiplier, shift } = factorOf(real / 2 ** up)!;
+  const multiplier = factorOf(real / 2 ** up)!;
   const zeros = [a.zeroPoint, b.zeroPoint] as const;
-  return { kind: 'product', zeros, multiplier, shift, up, zero: to.zeroPoint, ...clampOf(bounds, to) };
+  return { kind: 'product', zeros, multiplier, up, zero: to.zeroPoint, ...clampOf(bounds, to) };
 }
 
 /** From int16 or int32 (at most `most`) to int8. */
@@ -57,8 +57,7 @@ export function narrowWork(from: Quantisation, to: Quantisation, most: number): 
   const real = from.scale[0]! / to.scale[0]!;
   const up = doublings([real], most);
   if (up === undefined || from.zeroPoint !== 0) return undefined;
-  const { multiplier, shift } = factorOf(real / 2 ** up)!;
-  return { kind: 'narrow', multiplier, shift, up, zero: to.zeroPoint };
+  return { kind: 'narrow', multiplier: factorOf(real / 2 ** up)!, up, zero: to.zeroPoint };
 }
 
 /** MaxPool and GlobalMaxPool over codes. */
@@ -84,12 +83,9 @@ export function meanWork(
     256 * taps,
   );
   if (up === undefined || taps > 4096) return undefined;
-  const factors = counts.flatMap((count) => {
-    const { multiplier, shift } = factorOf(real / count / 2 ** up)!;
-    return [multiplier, shift];
-  });
+  const factors = counts.map((count) => factorOf(real / count / 2 ** up)!);
   const average = { zeroIn: from.zeroPoint, zero: to.zeroPoint, up, padded };
-  return { kind: 'pool', geometry, average: { ...average, factors: padded ? factors : [0, 1, ...factors] } };
+  return { kind: 'pool', geometry, average: { ...average, factors: padded ? factors : [0, ...factors] } };
 }
 
 export function softmaxWork(axis: number, size: number, from: Quantisation, to: Quantisation): SoftmaxWork | undefined {

@@ -5,7 +5,8 @@ import { groupsOf, windowOf } from '../operators/window.ts';
 import { countOf, type Layer, type Quantisation } from '../ir.ts';
 import type { Weights } from './constants.ts';
 import { clampOf, doublings, factorOf, type Bounds } from './fixed-point.ts';
-import type { DepthwiseWork, Geometry, ProductsWork, Scaling } from './work.ts';
+import { planeShape } from './plane-rows.ts';
+import { spanOf, type DepthwiseWork, type Geometry, type ProductsWork, type Scaling } from './work.ts';
 
 /** One channel of a product: its weights in the order of a row, their scale, and the real bias. */
 interface Channel {
@@ -36,11 +37,8 @@ function scalingOf(channels: readonly Channel[], { from, to, bounds }: Between):
     folded.reduce((most, { bound }) => Math.max(most, bound), 0),
   );
   if (up === undefined) return undefined;
-  const parameters = folded.flatMap(({ start, factor }) => {
-    const { multiplier, shift } = factorOf(factor / 2 ** up)!;
-    return [start, multiplier, shift, 2 ** (shift - 1) + to.zeroPoint * 2 ** shift];
-  });
-  return { parameters, channels: channels.length, up, ...clampOf(bounds, to) };
+  const parameters = folded.flatMap(({ start, factor }) => [start, factorOf(factor / 2 ** up)!]);
+  return { parameters, channels: channels.length, up, zero: to.zeroPoint, ...clampOf(bounds, to) };
 }
 
 /** Weights of channels in pairs: [channels / 2][quads][2][4], zeros where there is nothing. */
@@ -157,7 +155,9 @@ export function convolutionWork(
   const zeroIn = between.from.zeroPoint;
   if (!transposed && groups > 1 && groups === geometry.channels && groups === channels.length && depth <= mostTaps) {
     const scaling = scalingOf(channels, between);
-    return scaling && { kind: 'depthwise', geometry, zeroIn, macs, ...depthwiseForm(geometry, channels, scaling) };
+    return (
+      scaling && { kind: 'depthwise', geometry, zeroIn, macs, scaling, ...depthwiseForm(geometry, channels, scaling) }
+    );
   }
   const per = channels.length / groups;
   const parts = Array.from({ length: groups }, (_, group) => channels.slice(group * per, (group + 1) * per));
@@ -181,22 +181,26 @@ function isPlain({ kernel, strides, begins, input, output, step }: Geometry, gro
   return groups === 1 && one && begins.every((begin) => begin === 0) && input.join() === output.join();
 }
 
-/** 3 × 3 taps whose columns are neighbours are summed plane by plane, the doublings of the sums being done to weights and biases; all others tap by tap. */
+/** Bands of planes take at most this part of the input and output together, or four rows. */
+const shareOfPlanes = 1 / 16;
+const fewestRows = 4;
+
+/** Taps that are neighbours are summed plane by plane, all others tap by tap. */
 function depthwiseForm(
-  { kernel, strides, dilations, output, begins, input }: Geometry,
+  geometry: Geometry,
   channels: readonly Channel[],
-  scaling: Scaling,
-): Pick<DepthwiseWork, 'planes' | 'scaling' | 'weights'> {
-  const { up, parameters } = scaling;
-  const window = kernel[0] === 3 && kernel[1] === 3 && strides[1] === 1 && dilations[1] === 1;
-  const inside = begins.every((begin) => begin >= 0) && begins[1] + input[1] <= output[1] + 2;
-  if (!window || !inside || output[1] < 3 || up > 7)
-    return { planes: false, scaling, weights: packedDepthwise(channels) };
-  const doubled = parameters.map((value, i) => (i % 4 === 0 ? value * 2 ** up : value));
-  const weights = channels.flatMap(({ codes }) =>
-    [0, 2, 3, 5, 6, 8, 1, 4, 7].map((tap) => codes[tap]! * 2 ** up).concat(0),
-  );
-  return { planes: true, scaling: { ...scaling, parameters: doubled, up: 0 }, weights: Int16Array.from(weights) };
+  { up }: Scaling,
+): Pick<DepthwiseWork, 'planes' | 'weights'> {
+  const { begins, input, output, strides } = geometry;
+  const shape = up === 0 && begins.every((begin) => begin >= 0) ? planeShape(geometry) : undefined;
+  if (!shape) return { planes: undefined, weights: packedDepthwise(channels) };
+  const bytes = (input[0] * input[1] + output[0] * output[1]) * channels.length;
+  const row = 2 * shape.wide * (channels.length < 4 ? 1 : 4);
+  const span = spanOf(geometry);
+  const rows = Math.floor(((bytes * shareOfPlanes) / row - span) / strides[0]) + 1;
+  const bands = Math.ceil(output[0] / Math.max(fewestRows, rows));
+  const band = Math.ceil(output[0] / bands);
+  return { planes: { shape, band }, weights: Int8Array.from(channels.flatMap(({ codes }) => codes)) };
 }
 
 /** [channels / 4][pairs of taps][4][2]. */

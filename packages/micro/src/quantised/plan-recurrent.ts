@@ -194,7 +194,7 @@ interface Gates {
  * Per direction and row: multipliers of both sums to steps of 2^-16, and the bias with the zero point folded in. With the reset after the product, the candidate's
  * rows have the bias of the state, and rows behind all others that of the input.
  */
-function gateParameters(gates: Gates): Pick<RecurrentWork, 'parameters' | 'shift' | 'up'> | undefined {
+function gateParameters(gates: Gates): Pick<RecurrentWork, 'parameters' | 'up'> | undefined {
   const { w, r, b, x, hidden, rows, rowsOf, afterReset, count } = gates;
   const scaleOf = ({ scales }: Weights, row: number): number => (scales.length === 1 ? scales[0]! : scales[row]!);
   const step = 2 ** 16;
@@ -204,9 +204,8 @@ function gateParameters(gates: Gates): Pick<RecurrentWork, 'parameters' | 'shift
   const most = (scale: (row: number) => number): number => Math.max(...all.map(scale));
   const up = doublings([most(inputScale)], 2 ** 15 * w.dims[2]!);
   const largest = up === undefined ? Infinity : Math.max(most(inputScale) / 2 ** up, most(hiddenScale));
-  const factor = factorOf(largest);
-  if (up === undefined || !factor || factor.multiplier === 0) return undefined;
-  const multiplier = (scale: number): number => Math.min(2 ** 31 - 1, Math.round(scale * 2 ** (32 + factor.shift)));
+  if (up === undefined || !(largest < 0.5)) return undefined;
+  const multiplier = (scale: number): number => factorOf(scale)!;
   const parameters = Array.from({ length: count }, (_, d) => {
     const codes = rowsOf(w, d);
     const bias = (row: number, part: 'input' | 'hidden' | 'both'): number => {
@@ -226,5 +225,5 @@ function gateParameters(gates: Gates): Pick<RecurrentWork, 'parameters' | 'shift
     return [...first, ...(split ? all.slice(2 * hidden).flatMap((row) => line(row, 'input')) : [])];
   });
   const fits = parameters.flat().every((one, i) => Math.abs(one) < (i % 3 === 2 ? 2 ** 28 : 2 ** 31));
-  return fits ? { parameters, shift: factor.shift, up } : undefined;
+  return fits ? { parameters, up } : undefined;
 }

@@ -23,24 +23,24 @@ export interface Target {
   readonly high: number;
 }
 
-/** A positive real number as a 31-bit integer and an exponent: real ≈ mantissa / 2^shift. */
-function fixed(real: number): { mantissa: bigint; shift: bigint } {
-  let [value, exponent] = [real, 0];
-  while (value >= 1) [value, exponent] = [value / 2, exponent + 1];
-  while (value < 0.5) [value, exponent] = [value * 2, exponent - 1];
-  return { mantissa: BigInt(Math.round(value * 2 ** 31)), shift: BigInt(31 - exponent) };
-}
-
 /** numerator / 2^shift, rounded, ties away from zero. */
 function roundedShift(numerator: bigint, shift: bigint): number {
   const [sign, size] = numerator < 0n ? [-1, -numerator] : [1, numerator];
   return sign * Number((2n * size + (1n << shift)) >> (shift + 1n));
 }
 
-/** A sum times a real factor, to a code. */
-export function requantised(sum: number, real: number, { zero, low, high }: Target): number {
-  const { mantissa, shift } = fixed(real);
-  return Math.min(high, Math.max(low, roundedShift(BigInt(sum) * mantissa, shift) + zero));
+/** Doublings of the sums of a layer: as many as bring its largest factor below 1/2. */
+function doubled(largest: number): number {
+  let up = 0;
+  while (largest / 2 ** up >= 0.5) up += 1;
+  return up;
+}
+
+/** A sum times a real factor, to a code. `largest`: the largest factor of the layer. The factor is the nearest odd multiple of 2^(doublings − 32). */
+export function requantised(sum: number, real: number, { zero, low, high }: Target, largest = real): number {
+  const up = doubled(largest);
+  const odd = BigInt(2 * Math.floor((real / 2 ** up) * 2 ** 31) + 1);
+  return Math.min(high, Math.max(low, roundedShift(BigInt(sum) * odd, BigInt(32 - up)) + zero));
 }
 
 /** Sizes of a convolution. */
@@ -58,6 +58,9 @@ export function convolved(x: Codes, w: Weighted, window: Window, to: Target): nu
   const [n, channels, high, wide] = x.dims as [number, number, number, number];
   const [maps, inner, kh, kw] = w.dims as [number, number, number, number];
   const out: number[] = [];
+  const factors = w.scales.map((scale) => (x.scale * scale) / to.scale);
+  // Every group is a layer of its own, but for depthwise convolutions.
+  const together = window.group > 1 && maps === channels && inner === 1 ? maps : maps / window.group;
   for (let s = 0; s < n; s += 1)
     for (let m = 0; m < maps; m += 1)
       for (let place = 0; place < window.output[0] * window.output[1]; place += 1) {
@@ -71,7 +74,8 @@ export function convolved(x: Codes, w: Weighted, window: Window, to: Target): nu
           const from = Math.floor(m / (maps / window.group)) * inner + c;
           sum += (x.codes[((s * channels + from) * high + y) * wide + z]! - x.zero) * w.codes[m * inner * kh * kw + k]!;
         }
-        out.push(requantised(sum, (x.scale * w.scales[m]!) / to.scale, to));
+        const start = Math.floor(m / together) * together;
+        out.push(requantised(sum, factors[m]!, to, Math.max(...factors.slice(start, start + together))));
       }
   return out;
 }

@@ -40,7 +40,7 @@ function writeSum(desk: Desk): Lines {
 
 function writeProduct(desk: Desk): Lines {
   const { layer } = desk;
-  const { zeros, multiplier, shift, up, zero, low, high } = workOf(layer, 'product');
+  const { zeros, multiplier, up, zero, low, high } = workOf(layer, 'product');
   const out = outputOf(layer);
   need(desk, 'int8_within', 'int8_scale');
   const prefix = prefixOf(desk);
@@ -52,7 +52,7 @@ function writeProduct(desk: Desk): Lines {
   const less = (text: string, by: number): string => `(${text}${plus(-by)})`;
   return nest(out.dims, walks, ([y, a, b]) => [
     `const int32_t both = ${less(a!, zeros[0])} * ${less(b!, zeros[1])}${up === 0 ? '' : ` * ${2 ** up}`};`,
-    `${y} = (int8_t)${prefix}within(${prefix}scaled(both, ${multiplier}, ${shift})${plus(zero)}, ${low}, ${high});`,
+    `${y} = (int8_t)${prefix}within(${prefix}scaled(both, ${multiplier})${plus(zero)}, ${low}, ${high});`,
   ]);
 }
 
@@ -63,12 +63,12 @@ function writeTable(desk: Desk): Lines {
 }
 
 function writeNarrow(desk: Desk): Lines {
-  const { multiplier, shift, up, zero } = workOf(desk.layer, 'narrow');
+  const { multiplier, up, zero } = workOf(desk.layer, 'narrow');
   need(desk, 'int8_within', 'int8_scale');
   const prefix = prefixOf(desk);
   const value = `${desk.input(0)}[i]${up === 0 ? '' : ` * ${2 ** up}`}`;
   return loop('i', countOf(outputOf(desk.layer)), [
-    `${desk.output()}[i] = (int8_t)${prefix}within(${prefix}scaled(${value}, ${multiplier}, ${shift})${plus(zero)}, -128, 127);`,
+    `${desk.output()}[i] = (int8_t)${prefix}within(${prefix}scaled(${value}, ${multiplier})${plus(zero)}, -128, 127);`,
   ]);
 }
 

@@ -56,7 +56,6 @@ function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
   const table = desk.constant('factors', 'int32', factors);
   const less = zeroIn < 0 ? ` + count * ${-zeroIn}` : ` - count * ${zeroIn}`;
   const sum = `(sums[c]${less})${up === 0 ? '' : ` * ${2 ** up}`}`;
-  const [m, s] = padded ? [`${table}[0]`, `${table}[1]`] : [`${table}[2 * count]`, `${table}[2 * count + 1]`];
   return [
     `int32_t *const sums = (int32_t *)(void *)${desk.scratch()};`,
     ...overPlaces(work, [
@@ -65,7 +64,7 @@ function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
       ...loop('c', channels, ['sums[c] = 0;']),
       ...overTaps(desk, work, ['count++;', ...loop('c', channels, ['sums[c] += row[c];'])]),
       ...loop('c', channels, [
-        `out[c] = (int8_t)${prefix}within(${prefix}scaled(${sum}, ${m}, ${s})${plus(zero)}, -128, 127);`,
+        `out[c] = (int8_t)${prefix}within(${prefix}scaled(${sum}, ${table}[${padded ? '0' : 'count'}])${plus(zero)}, -128, 127);`,
       ]),
     ]),
   ];

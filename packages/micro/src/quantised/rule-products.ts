@@ -2,7 +2,8 @@
 import { block, indexText, loop, type Lines } from '../emit/c-text.ts';
 import type { Desk, OperatorRule } from '../operators/rule.ts';
 import { leaves, need, prefixOf, scalingText, workOf } from './rule-text.ts';
-import type { Geometry, ProductsWork } from './work.ts';
+import { planeRowsName, planeRowsText } from './plane-rows.ts';
+import { spanOf, type DepthwiseWork, type Geometry, type ProductsWork } from './work.ts';
 
 const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
@@ -209,28 +210,34 @@ export const productRule: OperatorRule = {
   write: writeProducts,
 };
 
-/** A depthwise convolution of 3 × 3 taps: plane by plane. */
-function writePlanes(desk: Desk): Lines {
+/** A depthwise convolution plane by plane. */
+function writePlanes(desk: Desk, { shape, band }: NonNullable<DepthwiseWork['planes']>): Lines {
   const { geometry, scaling, weights, zeroIn } = workOf(desk.layer, 'depthwise');
-  const { batch, channels, input, output, strides, dilations, begins } = geometry;
-  need(desk, 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise3');
+  const { batch, channels, input, output, kernel, strides, begins } = geometry;
+  need(desk, 'int8_dsp', 'int8_scale', 'int8_within', 'int8_scaling', 'int8_depthwise_planes');
+  const rows = desk.define(planeRowsName(shape), planeRowsText(shape));
   const [x, y, prefix] = [desk.input(0), desk.output(), prefixOf(desk)];
   const sizes = [input, output, begins].map((pair) => `{${pair.join(', ')}}`).join(', ');
-  const name = desk.constant('weights', 'int16', weights, true);
+  const name = desk.constant('weights', 'int8', weights, true);
   const at = (base: string, [high, wide]: readonly [number, number]): string =>
     batch === 1 ? base : `${base} + n * ${high * wide * channels}`;
+  const more = [strides[0], spanOf(geometry), shape.wide, band, kernel[0] * kernel[1]].join(', ');
   return [
     ...scalingText(desk, 'scaling', scaling),
-    `static const ${prefix}planes window = {${sizes}, ${strides[0]}, ${dilations[0]}};`,
+    `static const ${prefix}planes window = {${sizes}, ${more}};`,
+    `int16_t *const planes = (int16_t *)(void *)${desk.scratch()};`,
     ...loop('n', batch, [
-      `${prefix}depthwise3(${at(x, input)}, &window, ${zeroIn}, ${name}, &scaling, ${desk.scratch()}, ${at(y, output)});`,
+      `${prefix}depthwise_planes(${at(x, input)}, &window, ${zeroIn}, ${name}, &scaling, planes, ${at(y, output)}, ${rows});`,
     ]),
   ];
 }
 
-/** Bytes of a plane with its borders; see the C function. */
-const planeBytes = ({ output, strides, dilations }: Geometry): number =>
-  (2 * Math.ceil(output[1] / 2) + 2) * ((output[0] - 1) * strides[0] + 2 * dilations[0] + 1);
+/** Bytes of a band of four planes, or of one. */
+const planeBytes = ({ geometry, planes }: DepthwiseWork): number =>
+  2 *
+  (geometry.channels < 4 ? 1 : 4) *
+  planes!.shape.wide *
+  ((planes!.band - 1) * geometry.strides[0] + spanOf(geometry));
 
 /** Depthwise convolution: four channels at a time, two taps at a time; taps outside the input are read from a blank place. */
 function writeTaps(desk: Desk): Lines {
@@ -284,9 +291,12 @@ export const depthwiseRule: OperatorRule = {
   types: ['int8'],
   work: (layer) => workOf(layer, 'depthwise').macs,
   scratch: (layer) => {
-    const { geometry, planes } = workOf(layer, 'depthwise');
-    if (planes) return planeBytes(geometry);
-    return hasEdges(geometry) ? geometry.channels : 0;
+    const work = workOf(layer, 'depthwise');
+    if (work.planes) return planeBytes(work);
+    return hasEdges(work.geometry) ? work.geometry.channels : 0;
   },
-  write: (desk) => (workOf(desk.layer, 'depthwise').planes ? writePlanes(desk) : writeTaps(desk)),
+  write: (desk) => {
+    const { planes } = workOf(desk.layer, 'depthwise');
+    return planes ? writePlanes(desk, planes) : writeTaps(desk);
+  },
 };

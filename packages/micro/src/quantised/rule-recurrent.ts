@@ -54,7 +54,7 @@ interface Writer {
 /** Gate of row `index` (in units of hidden) for unit j. */
 const gate = ({ work, prefix }: Writer, index: number): string => {
   const at = index === 0 ? 'j' : `${index * work.hidden} + j`;
-  return `${prefix}gate(sums[${at}], recurrent[${at}], parameters + 3 * (${at}), ${work.up}, ${work.shift})`;
+  return `${prefix}gate(sums[${at}], recurrent[${at}], parameters + 3 * (${at}), ${work.up})`;
 };
 
 /** h' = n + z (h − n). */
@@ -72,12 +72,12 @@ function gruStep(writer: Writer): Lines {
       ];
   const inner = afterReset
     ? [
-        `const int32_t inner = ${prefix}gate(0, recurrent[${candidate}], parameters + 3 * (${candidate}), ${work.up}, ${work.shift});`,
-        `const int32_t outer = ${prefix}gate(sums[${candidate}], 0, parameters + 3 * (${3 * hidden} + j), ${work.up}, ${work.shift});`,
+        `const int32_t inner = ${prefix}gate(0, recurrent[${candidate}], parameters + 3 * (${candidate}), ${work.up});`,
+        `const int32_t outer = ${prefix}gate(sums[${candidate}], 0, parameters + 3 * (${3 * hidden} + j), ${work.up});`,
         `const int32_t n = ${prefix}tanh_q15(outer + (int32_t)(((int64_t)inner * reset[j] + 16384) >> 15));`,
       ]
     : [
-        `const int32_t n = ${prefix}tanh_q15(${prefix}gate(sums[${candidate}], recurrent[j], parameters + 3 * (${candidate}), ${work.up}, ${work.shift}));`,
+        `const int32_t n = ${prefix}tanh_q15(${prefix}gate(sums[${candidate}], recurrent[j], parameters + 3 * (${candidate}), ${work.up}));`,
       ];
   return [
     '/* Gates: update z, reset r. */',

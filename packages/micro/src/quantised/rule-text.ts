@@ -31,8 +31,8 @@ export function plus(number: number): string {
 export function scalingText(desk: Desk, name: string, scaling: Scaling, stem = 'scaling'): Lines {
   need(desk, 'int8_scale', 'int8_within', 'int8_scaling');
   const parameters = desk.constant(stem, 'int32', scaling.parameters);
-  const { channels, up, low, high } = scaling;
-  return [`const ${prefixOf(desk)}scaling ${name} = {${parameters}, ${channels}, ${up}, ${low}, ${high}};`];
+  const { channels, up, zero, low, high } = scaling;
+  return [`const ${prefixOf(desk)}scaling ${name} = {${parameters}, ${channels}, ${up}, ${zero}, ${low}, ${high}};`];
 }
 
 /** Whether some tap of some output place lies outside the input. */

@@ -1,155 +1,177 @@
-// C functions of depthwise convolutions of 3 x 3 taps: plane by plane.
+// C functions of depthwise convolutions plane by plane: bands of some channels as int16, with their borders, so that sums need not look for edges.
 
-/** For the table of helpers. */
-export const planesText = `/* A window of 3 x 3 over planes, columns one after another; places of the input that lie before it. */
+/** For the table of helpers. The functions that sum rows are written for each shape, by plane-rows.ts. */
+export const planesText = `/*
+ * A window over planes; columns come second. span: rows of the input that a row of the output reads; wide: from one row of a plane to the next;
+ * band: rows of the output that are made at a time.
+ */
 typedef struct {
     int32_t input[2];
     int32_t output[2];
     int32_t begins[2];
     int32_t stride;
-    int32_t dilation;
+    int32_t span;
+    int32_t wide;
+    int32_t band;
+    int32_t taps;
 } NAME_planes;
 
-#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+/* Rows of one channel. */
 typedef struct {
-    int32_t pairs;
-    int32_t skip_x;
-    int32_t skip_y;
-    int32_t rows;
-    int32_t scaling[3];
-    int16_t outer[6];
-    int32_t bias[2];
-    const int8_t *x;
-    int32_t wide;
+    const int16_t *x;
     int8_t *y;
-    int32_t channels;
-    int16_t middle[4];
+    int32_t rows;
+    const int8_t *w;
+    int32_t bias;
+    int32_t multiplier;
+    int32_t zero;
 } NAME_plane_job;
-/* One row of taps for two places next to each other: of the inputs p0 ... p3 in lr, SXTB16 makes (p1, p3) and (p0, p2). */
-#define NAME_TAPS3(outer, middle, half)                                                             \\
-    "sxtb16 r12, lr, ror #8\\n\\tsxtb16 lr, lr\\n\\t"                                                  \\
-    "smlad r9, lr, " outer ", r9\\n\\tsmlab" half " r9, r12, " middle ", r9\\n\\t"                     \\
-    "smlad r10, r12, " outer ", r10\\n\\tsmlat" half " r10, lr, " middle ", r10\\n\\t"
-/* r4 multiplier, r5 shift, r6 half a step and zero point. */
-#define NAME_PLANE_CODE(sum)                                                                        \\
-    "asr r12, " sum ", #31\\n\\tadd lr, r6, r12\\n\\tsmlal r12, lr, " sum ", r4\\n\\t"                   \\
-    "asr lr, lr, r5\\n\\tssat " sum ", #8, lr\\n\\t"
-/* Rows of pairs of places of one channel: r0 inputs, r1 width of the plane, r2 outputs, r3 channels; the stack holds the job up to bias. */
-__attribute__((naked, noinline)) static void NAME_plane_rows(const NAME_plane_job *job __attribute__((unused)))
+
+/* Rows of the input to be copied; skip: from the end of a row to the next, size: int16 from plane to plane. */
+typedef struct {
+    const int8_t *x;
+    int32_t channels;
+    int32_t rows;
+    int32_t columns;
+    int32_t skip;
+    int32_t wide;
+    int16_t *planes;
+    int32_t size;
+} NAME_gather_job;
+
+/* One channel. */
+static void NAME_gather1(const NAME_gather_job *job)
+{
+    const int8_t *x = job->x;
+    int16_t *to = job->planes;
+    for (int32_t row = job->rows; row > 0; row--) {
+        for (int32_t k = 0; k < job->columns; k++) {
+            to[k] = *x;
+            x += job->channels;
+        }
+        x += job->skip;
+        to += job->wide;
+    }
+}
+
+/* Four channels that lie next to each other. */
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+/* Two places at a time; r0: input, r1: channels, r4 ... r7: planes; a row of an odd width ends with halves of words. */
+__attribute__((naked, noinline)) static void NAME_gather4(const NAME_gather_job *job __attribute__((unused)))
 {
     __asm__(".syntax unified\\n\\t"
+            "ldr r1, [r0, #8]\\n\\t"
+            "cmp r1, #0\\n\\t"
+            "it le\\n\\t"
+            "bxle lr\\n\\t"
             "push {r4-r11, lr}\\n\\t"
-            "ldmia r0!, {r4-r7}\\n\\t"
-            "add r12, r0, #32\\n\\t"
-            "push {r4-r7}\\n\\t"
-            "ldmia r0, {r4-r11}\\n\\t"
-            "push {r4-r11}\\n\\t"
-            "ldm r12, {r0-r3, r7, r8}\\n\\t"
-            "1: ldr r11, [sp, #32]\\n\\t"
-            "2: ldrd r4, r5, [sp, #12]\\n\\t"
-            "ldr r6, [sp, #20]\\n\\t"
-            "ldrd r9, r10, [sp, #24]\\n\\t"
-            "ldr lr, [r0, r1]\\n\\t" NAME_TAPS3("r5", "r7", "t")
-            "ldr lr, [r0, r1, lsl #1]\\n\\t" NAME_TAPS3("r6", "r8", "b")
-            "ldr lr, [r0], #2\\n\\t" NAME_TAPS3("r4", "r7", "b")
-            "ldm sp, {r4-r6}\\n\\t" NAME_PLANE_CODE("r9")
-            "strb r9, [r2]\\n\\t" NAME_PLANE_CODE("r10")
-            "strb r10, [r2, r3]\\n\\t"
-            "add r2, r2, r3, lsl #1\\n\\t"
-            "subs r11, r11, #1\\n\\t"
+            "ldrd r2, r3, [r0, #12]\\n\\t"
+            "ldr r12, [r0, #20]\\n\\t"
+            "sub r12, r12, r2\\n\\t"
+            "lsl r12, r12, #1\\n\\t"
+            "push {r1, r2, r3, r12}\\n\\t"
+            "ldrd r4, r5, [r0, #24]\\n\\t"
+            "ldrd r0, r1, [r0]\\n\\t"
+            "add r6, r4, r5, lsl #2\\n\\t"
+            "add r7, r6, r5, lsl #1\\n\\t"
+            "add r5, r4, r5, lsl #1\\n\\t"
+            "1: ldr r2, [sp, #4]\\n\\t"
+            "lsrs r12, r2, #1\\n\\t"
+            "beq 3f\\n\\t"
+            "2: ldr r9, [r0, r1]\\n\\t"
+            "ldr r8, [r0]\\n\\t"
+            "add r0, r0, r1, lsl #1\\n\\t"
+            "pkhbt r10, r8, r9, lsl #16\\n\\t"
+            "pkhtb r11, r9, r8, asr #16\\n\\t"
+            "sxtb16 r8, r10\\n\\t"
+            "sxtb16 r10, r10, ror #8\\n\\t"
+            "str r8, [r4], #4\\n\\t"
+            "sxtb16 r9, r11\\n\\t"
+            "sxtb16 r11, r11, ror #8\\n\\t"
+            "str r10, [r5], #4\\n\\t"
+            "str r9, [r6], #4\\n\\t"
+            "str r11, [r7], #4\\n\\t"
+            "subs r12, r12, #1\\n\\t"
             "bne 2b\\n\\t"
-            "ldrd r4, r5, [sp, #36]\\n\\t"
-            "add r0, r0, r4\\n\\t"
-            "add r2, r2, r5\\n\\t"
-            "ldr r4, [sp, #44]\\n\\t"
-            "subs r4, r4, #1\\n\\t"
-            "str r4, [sp, #44]\\n\\t"
+            "3: tst r2, #1\\n\\t"
+            "beq 4f\\n\\t"
+            "ldr r8, [r0]\\n\\t"
+            "add r0, r0, r1\\n\\t"
+            "sxtb16 r9, r8\\n\\t"
+            "sxtb16 r8, r8, ror #8\\n\\t"
+            "strh r9, [r4], #2\\n\\t"
+            "strh r8, [r5], #2\\n\\t"
+            "lsr r9, r9, #16\\n\\t"
+            "lsr r8, r8, #16\\n\\t"
+            "strh r9, [r6], #2\\n\\t"
+            "strh r8, [r7], #2\\n\\t"
+            "4: ldrd r3, r12, [sp, #8]\\n\\t"
+            "add r0, r0, r3\\n\\t"
+            "add r4, r4, r12\\n\\t"
+            "add r5, r5, r12\\n\\t"
+            "add r6, r6, r12\\n\\t"
+            "add r7, r7, r12\\n\\t"
+            "ldr r2, [sp]\\n\\t"
+            "subs r2, r2, #1\\n\\t"
+            "str r2, [sp]\\n\\t"
             "bne 1b\\n\\t"
-            "add sp, sp, #48\\n\\t"
+            "add sp, sp, #16\\n\\t"
             "pop {r4-r11, pc}\\n\\t");
 }
-
-/* Rows of an odd width write one place into the row behind, which comes next; the last row meets that place twice instead. */
-static void NAME_plane3(const NAME_planes *g, int32_t wide, const int8_t *plane, const int16_t *w, const int32_t *p, int32_t channels, int8_t *y)
-{
-    const int32_t odd = g->output[1] & 1;
-    const int32_t rows = g->output[0] - odd;
-    const int32_t pairs = (g->output[1] + odd) / 2;
-    NAME_plane_job job = {pairs, g->stride * wide - 2 * pairs, -odd * channels, rows, {p[1], p[2], p[3]}, {0}, {p[0], p[0]},
-                          plane, g->dilation * wide, y, channels, {0}};
-    memcpy(job.outer, w, sizeof job.outer);
-    memcpy(job.middle, w + 6, sizeof job.middle);
-    if (rows > 0) {
-        NAME_plane_rows(&job);
-    }
-    if (odd != 0) {
-        job.x = plane + rows * g->stride * wide;
-        job.y = y + rows * g->output[1] * channels;
-        job.rows = 1;
-        job.pairs = pairs - 1;
-        NAME_plane_rows(&job);
-        job.x += g->output[1] - 2;
-        job.y += (g->output[1] - 2) * channels;
-        job.pairs = 1;
-        NAME_plane_rows(&job);
-    }
-}
 #else
-static void NAME_plane3(const NAME_planes *g, int32_t wide, const int8_t *plane, const int16_t *w, const int32_t *p, int32_t channels, int8_t *y)
+static void NAME_gather4(const NAME_gather_job *job)
 {
-    for (int32_t row = 0; row < g->output[0]; row++) {
-        const int8_t *const x = plane + row * g->stride * wide;
-        for (int32_t k = 0; k < g->output[1]; k++) {
-            int32_t sum = p[0];
-            for (int32_t i = 0; i < 3; i++) {
-                const int8_t *const taps = x + i * g->dilation * wide + k;
-                sum += taps[0] * w[2 * i] + taps[1] * w[6 + i] + taps[2] * w[2 * i + 1];
-            }
-            *y = NAME_narrowed(sum, 0, p[1], p[2], p[3]);
-            y += channels;
-        }
+    NAME_gather_job one = *job;
+    for (int32_t lane = 0; lane < 4; lane++) {
+        NAME_gather1(&one);
+        one.x++;
+        one.planes += one.size;
     }
 }
 #endif
 
-#if defined(__GNUC__)
-#define NAME_HERE __attribute__((always_inline))
-#else
-#define NAME_HERE
-#endif
-
-/*
- * A depthwise convolution, written out for each layer with its sizes: each channel is gathered into a plane with its borders, so that sums need not look for edges.
- * Weights of a channel: the outer two of each row, then the middle ones. The plane is as wide as the output made even, and two more.
- */
-static inline NAME_HERE void NAME_depthwise3(const int8_t *x, const NAME_planes *g, int32_t zero, const int16_t *w, const NAME_scaling *s, int8_t *plane, int8_t *y)
+/* A depthwise convolution without doublings; w: the taps of each channel, sum: rows of one channel, planes: four of them, or one for less than four channels. */
+static void NAME_depthwise_planes(
+    const int8_t *x, const NAME_planes *g, int32_t zero, const int8_t *w, const NAME_scaling *s, int16_t *planes, int8_t *y, void (*sum)(const NAME_plane_job *))
 {
-    const int32_t wide = ((g->output[1] + 1) & ~1) + 2;
-    const int32_t high = (g->output[0] - 1) * g->stride + 2 * g->dilation + 1;
-    const int32_t most = high - g->begins[0];
-    const int32_t rows = (g->input[0] < most) ? g->input[0] : most;
     const int32_t channels = s->channels;
-    const int32_t columns = g->input[1];
-    int8_t *const inner = plane + g->begins[0] * wide + g->begins[1];
-    memset(plane, zero, (size_t)(wide * high));
-    for (int32_t c = 0; c < channels; c++) {
-        const int8_t *from = x + c;
-        for (int32_t row = 0; row < rows; row++) {
-            int8_t *to = inner + row * wide;
-            for (int32_t four = columns >> 2; four > 0; four--) {
-                to[0] = from[0];
-                to[1] = from[channels];
-                to[2] = from[2 * channels];
-                to[3] = from[3 * channels];
-                to += 4;
-                from += 4 * channels;
+    const int32_t most = g->wide - g->begins[1];
+    const int32_t columns = (g->input[1] < most) ? g->input[1] : most;
+    for (int32_t first = 0; first < g->output[0]; first += g->band) {
+        const int32_t left = g->output[0] - first;
+        const int32_t rows = (left < g->band) ? left : g->band;
+        const int32_t high = (rows - 1) * g->stride + g->span;
+        const int32_t size = high * g->wide;
+        const int32_t top = first * g->stride - g->begins[0];
+        const int32_t before = (top >= 0) ? 0 : ((-top < high) ? -top : high);
+        const int32_t below = g->input[0] - top;
+        const int32_t inside = ((below < high) ? below : high) - before;
+        NAME_gather_job input = {x + (top + before) * g->input[1] * channels, channels, inside, columns, (g->input[1] - columns) * channels,
+                                 g->wide, planes + before * g->wide + g->begins[1], size};
+        NAME_plane_job job = {planes, y + first * g->output[1] * channels, rows, w, 0, 0, s->zero};
+        const int32_t *p = s->parameters;
+        for (int32_t i = ((channels < 4) ? 1 : 4) * size - 1; i >= 0; i--) {
+            planes[i] = (int16_t)zero;
+        }
+        for (int32_t c = 0; c < channels;) {
+            const int32_t end = (channels - c < 4) ? (c + 1) : (c + 4);
+            if (end == c + 1) {
+                NAME_gather1(&input);
+            } else {
+                NAME_gather4(&input);
             }
-            for (int32_t k = columns & 3; k > 0; k--) {
-                *to++ = *from;
-                from += channels;
+            input.x += end - c;
+            job.x = planes;
+            for (; c < end; c++) {
+                job.bias = p[0];
+                job.multiplier = p[1];
+                sum(&job);
+                job.x += size;
+                job.y++;
+                job.w += g->taps;
+                p += 2;
             }
         }
-        NAME_plane3(g, wide, plane, w + 10 * c, s->parameters + 4 * c, channels, y + c);
     }
     if (s->low > -128 || s->high < 127) {
         for (int32_t place = 0; place < g->output[0] * g->output[1]; place++) {

@@ -63,10 +63,10 @@ static void NAME_arrange(const int16_t *x, int32_t count, int16_t *row)
 }
 
 /* Before an activation, in steps of 2^-16: both sums scaled, and the bias. parameters: multipliers of both sums, bias. */
-static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t up, int32_t shift)
+static inline int32_t NAME_gate(int32_t input, int32_t hidden, const int32_t *parameters, int32_t up)
 {
-    const int64_t sum = (int64_t)(input * (1 << up)) * parameters[0] + (int64_t)hidden * parameters[1];
-    return (((int32_t)(sum >> 32) + (1 << (shift - 1))) >> shift) + parameters[2];
+    const int64_t start = (int64_t)(((uint64_t)(uint32_t)parameters[2] << 32) | 0x80000000U);
+    return (int32_t)((start + (int64_t)(input * (1 << up)) * parameters[0] + (int64_t)hidden * parameters[1]) >> 32);
 }
 
 /* 1 / (1 + exp(-x)) - 1/2 for x = step / 32, in steps of 2^-17. */

@@ -6,12 +6,10 @@ import { logisticBytes, recurrentText } from './support-recurrent.ts';
 const scale = `/* Right shifts of negative numbers must keep the sign. */
 typedef char NAME_shifts_keep_the_sign[((-2) >> 1) == -1 ? 1 : -1];
 
-/* sum * multiplier / 2^(32 + shift), rounded once, ties away from zero. */
-static inline int32_t NAME_scaled(int32_t sum, int32_t multiplier, int32_t shift)
+/* sum * multiplier / 2^32, rounded to the nearest; an odd multiplier leaves no ties. */
+static inline int32_t NAME_scaled(int32_t sum, int32_t multiplier)
 {
-    const int32_t sign = sum >> 31;
-    const int64_t half = (int64_t)(((uint64_t)(uint32_t)((1 << (shift - 1)) + sign) << 32) | (uint32_t)sign);
-    return (int32_t)((half + (int64_t)sum * multiplier) >> 32) >> shift;
+    return (int32_t)(((int64_t)sum * multiplier + 0x80000000LL) >> 32);
 }`;
 
 const within = `static inline int32_t NAME_within(int32_t value, int32_t low, int32_t high)
@@ -26,28 +24,28 @@ static inline int32_t NAME_rounded(int32_t value, int32_t shift)
 }`;
 
 const scaling = `/*
- * Scaling of sums: sum * 2^up * multiplier / 2^(32 + shift), rounded once, ties away from zero; then the zero point, then the bounds.
- * parameters of each channel: bias with the input's zero point folded in, multiplier, shift, 2^(shift - 1) + zero point * 2^shift.
+ * Scaling of sums: sum * 2^up * multiplier / 2^32, rounded to the nearest; then the zero point, then the bounds.
+ * parameters of each channel: bias with the input's zero point folded in, multiplier.
  */
 typedef struct {
     const int32_t *parameters;
     int32_t channels;
     int32_t up;
+    int32_t zero;
     int32_t low;
     int32_t high;
 } NAME_scaling;
 
 /* One sum as a code; bounds narrower than those of int8 are for NAME_bounded. */
-static inline int8_t NAME_narrowed(int32_t sum, int32_t up, int32_t multiplier, int32_t shift, int32_t offset)
+static inline int8_t NAME_narrowed(int32_t sum, int32_t multiplier, const NAME_scaling *s)
 {
-    const int32_t wide = sum * (1 << up);
-    const int32_t sign = wide >> 31;
-    const int64_t start = (int64_t)(((uint64_t)(uint32_t)(offset + sign) << 32) | (uint32_t)sign);
-    int32_t code = (int32_t)((start + (int64_t)wide * multiplier) >> 32) >> shift;
+    const int32_t wide = sum * (1 << s->up);
+    int32_t code;
 #if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(code) : "r"(wide), "r"(multiplier), "r"(s->zero));
     __asm__("ssat %0, #8, %1" : "=r"(code) : "r"(code));
 #else
-    code = NAME_within(code, -128, 127);
+    code = NAME_within(NAME_scaled(wide, multiplier) + s->zero, -128, 127);
 #endif
     return (int8_t)code;
 }
@@ -221,7 +219,7 @@ static void NAME_sum2(const int16_t *x, const int8_t *w, int32_t quads, int32_t 
 #endif`;
 
 const sum4 = `#if defined(NAME_DSP_ROWS)
-/* Two interlaced rows against pairs of channels: sums, scaling and saturation in one piece. Everything in job but quads, up and x moves on. */
+/* Two interlaced rows against pairs of channels: sums, scaling and saturation in one piece. Everything in job but quads, zero and x moves on. No doublings. */
 typedef struct {
     const int16_t *x;
     const int8_t *w;
@@ -229,7 +227,7 @@ typedef struct {
     const int32_t *parameters;
     int8_t *y0;
     int8_t *y1;
-    int32_t up;
+    int32_t zero;
     int32_t pairs;
 } NAME_rows_job;
 #define NAME_QUAD4                                                                                  \\
@@ -238,10 +236,9 @@ typedef struct {
     "sxtb16 r3, lr\\n\\tsmlad r9, r4, r3, r9\\n\\tsmlad r11, r6, r3, r11\\n\\t"                            \\
     "sxtb16 r3, r12, ror #8\\n\\tsmlad r8, r5, r3, r8\\n\\tsmlad r10, r7, r3, r10\\n\\t"                   \\
     "sxtb16 r3, lr, ror #8\\n\\tsmlad r9, r5, r3, r9\\n\\tsmlad r11, r7, r3, r11\\n\\t"
-/* r4 multiplier, r5 shift, r6 half a step and zero point, r1 doublings. */
-#define NAME_CODE(sum)                                                                              \\
-    "lsl " sum ", " sum ", r1\\n\\tasr r7, " sum ", #31\\n\\tadd r2, r6, r7\\n\\t"                         \\
-    "smlal r7, r2, " sum ", r4\\n\\tasr r2, r2, r5\\n\\tssat " sum ", #8, r2\\n\\t"
+/* r1: zero point. */
+#define NAME_CODE(sum, multiplier)                                                                  \\
+    "smmlar " sum ", " sum ", " multiplier ", r1\\n\\tssat " sum ", #8, " sum "\\n\\t"
 __attribute__((naked, noinline)) static void NAME_rows2(NAME_rows_job *job __attribute__((unused)))
 {
     __asm__(".syntax unified\\n\\t"
@@ -249,7 +246,7 @@ __attribute__((naked, noinline)) static void NAME_rows2(NAME_rows_job *job __att
             "1: ldr r3, [sp]\\n\\t"
             "ldm r3, {r0, r1, r2, r12}\\n\\t"
             "ldr r8, [r12]\\n\\t"
-            "ldr r9, [r12, #16]\\n\\t"
+            "ldr r9, [r12, #8]\\n\\t"
             "mov r10, r8\\n\\t"
             "mov r11, r9\\n\\t"
             "tst r2, #1\\n\\t"
@@ -263,11 +260,10 @@ __attribute__((naked, noinline)) static void NAME_rows2(NAME_rows_job *job __att
             "str r1, [r3, #4]\\n\\t"
             "ldr r0, [r3, #12]\\n\\t"
             "ldr r1, [r3, #24]\\n\\t"
-            "adds r0, r0, #4\\n\\t"
-            "ldmia r0!, {r4, r5, r6}\\n\\t" NAME_CODE("r8") NAME_CODE("r10")
-            "adds r0, r0, #4\\n\\t"
-            "ldmia r0!, {r4, r5, r6}\\n\\t" NAME_CODE("r9") NAME_CODE("r11")
-            "str r0, [r3, #12]\\n\\t"
+            "ldr r4, [r0, #4]\\n\\t"
+            "ldr r5, [r0, #12]\\n\\t"
+            "adds r0, r0, #16\\n\\t"
+            "str r0, [r3, #12]\\n\\t" NAME_CODE("r8", "r4") NAME_CODE("r10", "r4") NAME_CODE("r9", "r5") NAME_CODE("r11", "r5")
             "ldrd r4, r5, [r3, #16]\\n\\t"
             "strb r8, [r4], #1\\n\\t"
             "strb r9, [r4], #1\\n\\t"
@@ -318,14 +314,14 @@ static void NAME_products1(const int16_t *x, const int8_t *w, int32_t quads, con
 {
     const int32_t *p = s->parameters;
     for (int32_t c = 0; c < s->channels; c += 2) {
-        const int32_t more = (c + 1 < s->channels) ? 4 : 0;
+        const int32_t more = (c + 1 < s->channels) ? 2 : 0;
         int32_t sums[2] = {p[0], p[more]};
         NAME_sum2(x, w, quads, sums);
-        y[c] = NAME_narrowed(sums[0], s->up, p[1], p[2], p[3]);
+        y[c] = NAME_narrowed(sums[0], p[1], s);
         if (more != 0) {
-            y[c + 1] = NAME_narrowed(sums[1], s->up, p[5], p[6], p[7]);
+            y[c + 1] = NAME_narrowed(sums[1], p[3], s);
         }
-        p += 8;
+        p += 4;
         w += 8 * quads;
     }
     NAME_bounded(s, y);
@@ -337,31 +333,25 @@ static void NAME_products2(const int16_t *x, const int8_t *w, int32_t quads, con
     const int32_t *p = s->parameters;
     int32_t c = 0;
 #if defined(NAME_DSP_ROWS)
-    if (s->channels > 1) {
-        NAME_rows_job job = {x, w, quads, p, y0, y1, s->up, s->channels / 2};
+    if (s->channels > 1 && s->up == 0) {
+        NAME_rows_job job = {x, w, quads, p, y0, y1, s->zero, s->channels / 2};
         NAME_rows2(&job);
         c = s->channels & ~1;
-        p += 4 * c;
+        p += 2 * c;
         w += 4 * quads * c;
     }
 #endif
     for (; c < s->channels; c += 2) {
-        const int32_t more = (c + 1 < s->channels) ? 4 : 0;
+        const int32_t more = (c + 1 < s->channels) ? 2 : 0;
         int32_t sums[4] = {p[0], p[more], p[0], p[more]};
         NAME_sum4(x, w, quads, sums);
-        const int32_t multiplier = p[1];
-        const int32_t shift = p[2];
-        const int32_t offset = p[3];
-        y0[c] = NAME_narrowed(sums[0], s->up, multiplier, shift, offset);
-        y1[c] = NAME_narrowed(sums[2], s->up, multiplier, shift, offset);
+        y0[c] = NAME_narrowed(sums[0], p[1], s);
+        y1[c] = NAME_narrowed(sums[2], p[1], s);
         if (more != 0) {
-            const int32_t next_multiplier = p[5];
-            const int32_t next_shift = p[6];
-            const int32_t next_offset = p[7];
-            y0[c + 1] = NAME_narrowed(sums[1], s->up, next_multiplier, next_shift, next_offset);
-            y1[c + 1] = NAME_narrowed(sums[3], s->up, next_multiplier, next_shift, next_offset);
+            y0[c + 1] = NAME_narrowed(sums[1], p[3], s);
+            y1[c + 1] = NAME_narrowed(sums[3], p[3], s);
         }
-        p += 8;
+        p += 4;
         w += 8 * quads;
     }
     NAME_bounded(s, y0);
@@ -376,7 +366,7 @@ typedef struct {
     int32_t pairs;
     const int32_t *parameters;
     int8_t *y;
-    int32_t up;
+    int32_t zero;
     int32_t channel;
     int32_t fours;
 } NAME_taps_job;
@@ -386,10 +376,10 @@ typedef struct {
     "sxtb16 r3, r5\\n\\tsmlad r8, r3, r6, r8\\n\\tsxtb16 r5, r5, ror #8\\n\\tsmlad r9, r5, r7, r9\\n\\t"      \\
     "ldmia r1!, {r6, r7}\\n\\t"                                                                        \\
     "sxtb16 r3, r4\\n\\tsmlad r10, r3, r6, r10\\n\\tsxtb16 r4, r4, ror #8\\n\\tsmlad r11, r4, r7, r11\\n\\t"
+/* r0: parameters, r1: zero point. */
 #define NAME_TAP_CODE(sum)                                                                          \\
-    "adds r0, r0, #4\\n\\tldmia r0!, {r4, r5, r6}\\n\\t"                                                \\
-    "lsl " sum ", " sum ", r1\\n\\tasr r7, " sum ", #31\\n\\tadd r2, r6, r7\\n\\t"                         \\
-    "smlal r7, r2, " sum ", r4\\n\\tasr r2, r2, r5\\n\\tssat " sum ", #8, r2\\n\\t"
+    "ldr r4, [r0, #4]\\n\\tadds r0, r0, #8\\n\\t"                                                    \\
+    "smmlar " sum ", " sum ", r4, r1\\n\\tssat " sum ", #8, " sum "\\n\\t"
 __attribute__((naked, noinline)) static void NAME_taps4(NAME_taps_job *job __attribute__((unused)))
 {
     __asm__(".syntax unified\\n\\t"
@@ -398,9 +388,9 @@ __attribute__((naked, noinline)) static void NAME_taps4(NAME_taps_job *job __att
             "ldm r3, {r0, r1, r2, r12}\\n\\t"
             "ldr lr, [r3, #24]\\n\\t"
             "ldr r8, [r12]\\n\\t"
-            "ldr r9, [r12, #16]\\n\\t"
-            "ldr r10, [r12, #32]\\n\\t"
-            "ldr r11, [r12, #48]\\n\\t"
+            "ldr r9, [r12, #8]\\n\\t"
+            "ldr r10, [r12, #16]\\n\\t"
+            "ldr r11, [r12, #24]\\n\\t"
             "tst r2, #1\\n\\t"
             "beq 2f\\n\\t" NAME_TAPS4
             "2: lsrs r2, r2, #1\\n\\t"
@@ -438,11 +428,11 @@ static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16
     const int32_t *p = s->parameters;
     int32_t c = 0;
 #if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
-    if (s->channels >= 4) {
-        NAME_taps_job job = {taps, w, pairs, p, y, s->up, 0, s->channels / 4};
+    if (s->channels >= 4 && s->up == 0) {
+        NAME_taps_job job = {taps, w, pairs, p, y, s->zero, 0, s->channels / 4};
         NAME_taps4(&job);
         c = s->channels & ~3;
-        p += 4 * c;
+        p += 2 * c;
     }
 #endif
     for (; c < s->channels; c++) {
@@ -451,8 +441,8 @@ static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16
         for (int32_t i = 0; i < pairs; i++) {
             sum += taps[2 * i][c] * own[8 * i] + taps[2 * i + 1][c] * own[8 * i + 1];
         }
-        y[c] = NAME_narrowed(sum, s->up, p[1], p[2], p[3]);
-        p += 4;
+        y[c] = NAME_narrowed(sum, p[1], s);
+        p += 2;
     }
     NAME_bounded(s, y);
 }`;
@@ -472,6 +462,6 @@ export const integerHelpers = {
   int8_products1: { text: products1 },
   int8_products2: { text: products2 },
   int8_depthwise: { text: depthwise },
-  int8_depthwise3: { text: planesText },
+  int8_depthwise_planes: { text: planesText },
   int8_recurrent: { text: recurrentText, constantBytes: logisticBytes },
 } as const;

@@ -1,10 +1,12 @@
 // What integer layers are planned with: everything that the rules need beyond the values, settled when the model is lowered.
+import type { PlaneShape } from './plane-rows.ts';
 
-/** Scaling of the sums of a layer with channels; see the C struct of the same name. `parameters`: bias, multiplier, shift, half a step and zero point of each channel. */
+/** Scaling of the sums of a layer with channels; see the C struct of the same name. `parameters`: bias and multiplier of each channel. */
 export interface Scaling {
   readonly parameters: readonly number[];
   readonly channels: number;
   readonly up: number;
+  readonly zero: number;
   readonly low: number;
   readonly high: number;
 }
@@ -22,6 +24,9 @@ export interface Geometry {
   readonly step: readonly [number, number];
 }
 
+/** Rows of the input that one row of the output reads. */
+export const spanOf = ({ kernel, dilations }: Geometry): number => (kernel[0] - 1) * dilations[0] + 1;
+
 /** Sums of products over rows of inputs. `weights`: per group [channels / 2][quads][2][4]. */
 export interface ProductsWork {
   readonly kind: 'products';
@@ -34,16 +39,19 @@ export interface ProductsWork {
   readonly macs: number;
 }
 
-/**
- * Depthwise convolution. `weights`: [channels / 4][pairs of taps][4][2]; `planes`: of 3 × 3 taps, channel by channel, [channels][10]: the outer two weights
- * of each row, the three in the middle, nothing.
- */
+/** How a depthwise convolution is done plane by plane: the shape of the code, and the rows of the output that are made at a time. */
+interface Planes {
+  readonly shape: PlaneShape;
+  readonly band: number;
+}
+
+/** Depthwise convolution. `weights`: [channels / 4][pairs of taps][4][2] as int16; with `planes` [channels][taps] as int8. */
 export interface DepthwiseWork {
   readonly kind: 'depthwise';
-  readonly planes: boolean;
+  readonly planes: Planes | undefined;
   readonly geometry: Geometry;
   readonly scaling: Scaling;
-  readonly weights: Int16Array;
+  readonly weights: Int16Array | Int8Array;
   readonly zeroIn: number;
   readonly macs: number;
 }
@@ -65,7 +73,6 @@ export interface ProductWork {
   readonly kind: 'product';
   readonly zeros: readonly [number, number];
   readonly multiplier: number;
-  readonly shift: number;
   readonly up: number;
   readonly zero: number;
   readonly low: number;
@@ -82,12 +89,11 @@ interface TableWork {
 export interface NarrowWork {
   readonly kind: 'narrow';
   readonly multiplier: number;
-  readonly shift: number;
   readonly up: number;
   readonly zero: number;
 }
 
-/** Largest (average: undefined) or mean of a window; for the mean scaling by the number of taps inside: multiplier and shift for 0, 1, 2 … of them. */
+/** Largest (average: undefined) or mean of a window; for the mean scaling by the number of taps inside: the multiplier for 0, 1, 2 … of them. */
 export interface PoolWork {
   readonly kind: 'pool';
   readonly geometry: Geometry;
@@ -142,7 +148,6 @@ export interface RecurrentWork {
   readonly hiddenWeights: readonly Int8Array[];
   readonly candidateWeights: readonly Int8Array[];
   readonly parameters: readonly (readonly number[])[];
-  readonly shift: number;
   readonly up: number;
   readonly macs: number;
 }
