@@ -50,14 +50,23 @@ export {
   oneHot,
   type BinaryOptions,
   type CrossEntropyOptions,
+  type DistillationOptions,
 } from './losses/classification.ts';
 export { detectionLoss, type DetectionLossOptions } from './losses/detection.ts';
 export type { Loss, LossTerms } from './losses/loss.ts';
 export { angularMargin, tripletLoss, type MarginOptions } from './losses/margin.ts';
-export { dice, generalisedIou } from './losses/overlap.ts';
+export { dice, distanceIou, generalisedIou, jaccard } from './losses/overlap.ts';
 export { huber, logCosh, meanAbsoluteError, meanSquaredError, quantile, smoothL1 } from './losses/regression.ts';
 export { parameterCount, withInitializers, type Network } from './network.ts';
-export { Layers, type ConvolutionOptions, type RecurrentOptions } from './layers/layers.ts';
+export type { AttentionOptions } from './layers/attention.ts';
+export {
+  Layers,
+  type ConvolutionOptions,
+  type PoolOptions,
+  type RecurrentOptions,
+  type TransposedConvolutionOptions,
+} from './layers/layers.ts';
+export type { PerAxis } from './layers/sizes.ts';
 export {
   convolutionalAutoencoder,
   denseAutoencoder,

@@ -1,5 +1,6 @@
 // Anchor boxes of a single-shot detector (Liu et al. 2016): where they lie, which object each is to find, and how offsets encode boxes.
 // All coordinates are shares of the picture, 0 … 1.
+import { SanderlingError } from '@sanderling/kit';
 
 /** A box by its sides: left, top, right, bottom. */
 export type Box = readonly [left: number, top: number, right: number, bottom: number];
@@ -84,32 +85,53 @@ export function decodeBox(anchors: Float32Array, i: number, offsets: ArrayLike<n
 
 /**
  * The target of one picture: for each anchor its class + 1 (0: background) and four offsets, 5 numbers an anchor. An anchor takes the object that it
- * overlaps most, if by at least `threshold`; and every object gets the anchor that overlaps it most, whatever the threshold.
+ * overlaps most, if by at least `threshold`. And every object that an anchor overlaps at all gets one of its own, whatever the threshold, as long as there
+ * are anchors: the pairs that overlap most first.
+ * @throws INVALID_DATA for an object whose class or box cannot be.
  */
 export function matchAnchors(anchors: Float32Array, objects: readonly LabelledBox[], threshold = 0.5): Float32Array {
+  objects.forEach(checkObject);
   const count = anchors.length / 4;
   const target = new Float32Array(count * 5);
   const give = (i: number, { label, box }: LabelledBox) =>
     target.set([label + 1, ...encodeBox(anchors, i, box)], 5 * i);
+  const overlaps = objects.map(({ box }) =>
+    Float64Array.from({ length: count }, (_, i) => overlap(anchorSides(anchors, i), box)),
+  );
   for (let i = 0; i < count; i += 1) {
-    const sides = anchorSides(anchors, i);
-    const best = highest(objects, ({ box }) => overlap(sides, box));
-    if (best !== undefined && overlap(sides, best.box) >= threshold) give(i, best);
+    const best = highest(objects.keys(), (n) => overlaps[n]?.[i] as number);
+    if (best !== undefined && best.value >= threshold) give(i, objects[best.item] as LabelledBox);
   }
-  const every = Array.from({ length: count }, (_, i) => i);
-  for (const object of objects) {
-    const nearest = highest(every, (i) => overlap(anchorSides(anchors, i), object.box));
-    if (nearest !== undefined) give(nearest, object);
+  for (let left = new Set(objects.keys()); left.size > 0; ) {
+    const nearest = new Map(
+      [...left].map((n) => [n, highest(overlaps[n]?.keys() ?? [], (i) => overlaps[n]?.[i] as number)]),
+    );
+    const first = highest(left, (n) => nearest.get(n)?.value ?? 0);
+    const anchor = first && nearest.get(first.item);
+    if (first === undefined || anchor === undefined || anchor.value === 0) break;
+    give(anchor.item, objects[first.item] as LabelledBox);
+    for (const row of overlaps) row[anchor.item] = 0;
+    left = new Set([...left].filter((n) => n !== first.item));
   }
   return target;
 }
 
+function checkObject({ label, box }: LabelledBox, i: number): void {
+  const [left, top, right, bottom] = box;
+  const fits = Number.isSafeInteger(label) && label >= 0 && box.every(Number.isFinite) && left < right && top < bottom;
+  if (fits) return;
+  throw new SanderlingError('INVALID_DATA', `object ${i} has class ${label} and the box [${box.join(', ')}]`, {
+    where: 'objects',
+    fix: 'classes count from 0; a box is left, top, right, bottom with left < right and top < bottom',
+  });
+}
+
 /** The item with the largest value, the first of equals; undefined of none. */
-function highest<T>(items: readonly T[], value: (item: T) => number): T | undefined {
+function highest<T>(items: Iterable<T>, value: (item: T) => number): { item: T; value: number } | undefined {
   let best: { item: T; value: number } | undefined;
   for (const item of items) {
     const now = value(item);
     if (best === undefined || now > best.value) best = { item, value: now };
   }
-  return best?.item;
+  return best;
 }

@@ -63,8 +63,9 @@ describe('boxes', () => {
       fc.property(fc.array(fc.record({ label: fc.nat(2), box }), { maxLength: 3 }), (objects: LabelledBox[]) => {
         const target = matchAnchors(anchors, objects, 0.5);
         const labels = Array.from({ length: 13 }, (_, i) => target[5 * i] as number);
+        const seen = (object: LabelledBox) => labels.some((_, i) => overlap(anchorSides(anchors, i), object.box) > 0);
         if (objects.length === 0) expect(labels.every((label) => label === 0)).toBe(true);
-        else expect(labels.some((label) => label > 0)).toBe(true);
+        for (const object of objects) if (seen(object)) expect(labels).toContain(object.label + 1);
         for (const [i, label] of labels.entries()) {
           const most = Math.max(0, ...objects.map((object) => overlap(anchorSides(anchors, i), object.box)));
           if (label === 0) expect(most).toBeLessThan(0.5);
@@ -72,6 +73,26 @@ describe('boxes', () => {
         }
       }),
     );
+  });
+
+  test('two objects of which both overlap one anchor most get one each', () => {
+    const objects: LabelledBox[] = [
+      { label: 0, box: [0.1, 0.1, 0.3, 0.35] },
+      { label: 1, box: [0.07, 0.1, 0.27, 0.4] },
+    ];
+    const target = matchAnchors(anchors, objects, 0.99);
+    const labels = Array.from({ length: 13 }, (_, i) => target[5 * i] as number);
+    expect(new Set(labels)).toEqual(new Set([0, 1, 2]));
+    expect(labels[0]).toBe(2);
+  });
+
+  test.each([
+    ['a box without width', { label: 0, box: [0.5, 0.1, 0.5, 0.9] }],
+    ['a box turned round', { label: 0, box: [0.9, 0.9, 0.1, 0.1] }],
+    ['a box of NaN', { label: 0, box: [Number.NaN, 0, 1, 1] }],
+    ['a class below zero', { label: -1, box: [0, 0, 1, 1] }],
+  ] as const)('refuses %s', (_, object) => {
+    expect(() => matchAnchors(anchors, [object])).toThrow(expect.objectContaining({ code: 'INVALID_DATA' }));
   });
 
   test('of overlapping boxes of a class the best stays', () => {

@@ -1,30 +1,53 @@
 // Layers: the words in which networks are written. They write an inference graph and collect what is learnt; initial weights are PyTorch's.
-import { createRandom, SanderlingError, type Random } from '@sanderling/kit';
-import { GraphBuilder, modelOf, pruneDead, tensorOf, type Value } from '@sanderling/onnx';
+import { createRandom, type Random } from '@sanderling/kit';
+import { GraphBuilder, modelOf, pruneDead, tensorOf, type DataType, type Value } from '@sanderling/onnx';
 import { Algebra, product } from '../algebra.ts';
 import type { Network } from '../network.ts';
+import { checkMultiple, checkSettings, wrongSetting } from '../settings.ts';
+import { attend, type AttentionOptions } from './attention.ts';
+import { perAxis, sizeOf, type PerAxis } from './sizes.ts';
 
-/** Settings of a convolution. Sizes apply to every axis of space. */
+/** Settings of a convolution. */
 export interface ConvolutionOptions {
   readonly filters: number;
-  readonly kernel: number;
+  readonly kernel: PerAxis;
   /** @default 1 */
-  readonly stride?: number;
-  /** Zeros on each side. @default what keeps the size at stride 1 */
-  readonly padding?: number;
-  /** @default 1 */
+  readonly stride?: PerAxis;
+  /** Zeros on each side. @default what keeps the size at stride 1 (of odd kernels) */
+  readonly padding?: PerAxis;
+  /** Parts that the channels fall into, each convolved alone; as many as channels: depthwise. @default 1 */
   readonly groups?: number;
   /** @default 1 */
-  readonly dilation?: number;
+  readonly dilation?: PerAxis;
   /** @default true */
   readonly bias?: boolean;
 }
 
+/** Settings of a transposed convolution. */
+export interface TransposedConvolutionOptions extends ConvolutionOptions {
+  /** Zeros that each side of the result is cut by. @default 0 */
+  readonly padding?: PerAxis;
+  /** What the result is longer by at its end: of the sizes that a convolution of this stride makes equal, which one. @default 0 */
+  readonly outputPadding?: PerAxis;
+}
+
+/** Settings of a pool. */
+export interface PoolOptions {
+  readonly kernel: PerAxis;
+  /** @default the kernel */
+  readonly stride?: PerAxis;
+  /** What is around the edge: nothing for the maximum, zeros that count for the mean. @default 0 */
+  readonly padding?: PerAxis;
+}
+
 /** Settings of a recurrent layer. */
 export interface RecurrentOptions {
+  /** Units of a direction. */
   readonly hidden: number;
-  /** All states [batch, steps, hidden] instead of the last [batch, hidden]. @default false */
+  /** All states [batch, steps, units] instead of the last [batch, units]. @default false */
   readonly sequence?: boolean;
+  /** Forwards and backwards, the states side by side: 2 · hidden units. @default false */
+  readonly bidirectional?: boolean;
 }
 
 /** Operators and gates of the recurrent layers. */
@@ -50,9 +73,10 @@ export class Layers {
     this.m = new Algebra(this.#builder);
   }
 
-  /** An input [batch, …dims], float32. */
-  input(name: string, dims: readonly number[]): Value {
-    return this.#builder.input(name, 'float32', ['batch', ...dims]);
+  /** An input [batch, …dims]. @param dtype int64 for ids. */
+  input(name: string, dims: readonly number[], dtype: DataType = 'float32'): Value {
+    checkSettings('count', { [name]: dims });
+    return this.#builder.input(name, dtype, ['batch', ...dims]);
   }
 
   /**
@@ -77,44 +101,56 @@ export class Layers {
     return this.#learnt(name, dims, () => number);
   }
 
-  /** x W ᵀ + b over the last axis: [batch, inputs] → [batch, units]. */
+  /** x W ᵀ + b over the last axis: [batch, …, inputs] → [batch, …, units]. */
   dense(x: Value, units: number, name = this.#name('dense')): Value {
-    const inputs = size(x, 1);
+    checkSettings('count', { units });
+    const inputs = sizeOf(x, (x.shape?.length ?? 2) - 1);
     const bound = 1 / Math.sqrt(inputs);
-    const weight = this.uniform(`${name}.weight`, [units, inputs], bound);
-    return this.m.gemm(x, weight, { transB: true, plus: this.uniform(`${name}.bias`, [units], bound) });
+    const [weight, bias] = [
+      this.uniform(`${name}.weight`, [units, inputs], bound),
+      this.uniform(`${name}.bias`, [units], bound),
+    ];
+    if (x.shape?.length === 2) return this.m.gemm(x, weight, { transB: true, plus: bias });
+    return this.m.add(this.m.matmul(x, this.m.transpose(weight, [1, 0])), bias);
   }
 
   /** A convolution of [batch, channels, …space]. */
   convolution(x: Value, options: ConvolutionOptions, name = this.#name('conv')): Value {
-    const { filters, kernel, stride = 1, dilation = 1, groups = 1, bias = true } = options;
-    const { padding = Math.floor((dilation * (kernel - 1)) / 2) } = options;
-    const axes = this.#axes(x);
-    const perGroup = size(x, 1) / groups;
-    const bound = 1 / Math.sqrt(perGroup * kernel ** axes);
-    const weight = this.uniform(`${name}.weight`, [filters, perGroup, ...repeat(kernel, axes)], bound);
+    const { filters, groups = 1, bias = true } = options;
+    const channels = this.#channels(x, options);
+    checkMultiple('the number of filters', filters, { name: 'groups', number: groups });
+    const form = this.#form(x, options);
+    const pads = form.kernel.map((k, i) => Math.floor(((form.dilation[i] as number) * (k - 1)) / 2));
+    const padding = options.padding === undefined ? pads : perAxis(x, options.padding);
+    const bound = 1 / Math.sqrt((channels / groups) * product(form.kernel));
+    const weight = this.uniform(`${name}.weight`, [filters, channels / groups, ...form.kernel], bound);
     const inputs = bias ? [x, weight, this.uniform(`${name}.bias`, [filters], bound)] : [x, weight];
-    return this.m.op('Conv', inputs, {
-      kernel_shape: repeat(kernel, axes),
-      strides: repeat(stride, axes),
-      dilations: repeat(dilation, axes),
-      pads: repeat(padding, 2 * axes),
-      group: groups,
-    });
+    return this.m.op('Conv', inputs, { ...form.attributes, pads: [...padding, ...padding] });
+  }
+
+  /** A transposed convolution of [batch, channels, …space]: each axis becomes (size − 1) · stride − 2 · padding + dilation · (kernel − 1) + outputPadding + 1 long. */
+  transposedConvolution(x: Value, options: TransposedConvolutionOptions, name = this.#name('transposed')): Value {
+    const { filters, groups = 1, padding = 0, outputPadding = 0, bias = true } = options;
+    checkSettings('whole', { outputPadding });
+    const channels = this.#channels(x, options);
+    checkMultiple('the number of filters', filters, { name: 'groups', number: groups });
+    const form = this.#form(x, options);
+    const [cut, longer] = [perAxis(x, padding), perAxis(x, outputPadding)];
+    const bound = 1 / Math.sqrt((filters / groups) * product(form.kernel));
+    const weight = this.uniform(`${name}.weight`, [channels, filters / groups, ...form.kernel], bound);
+    const inputs = bias ? [x, weight, this.uniform(`${name}.bias`, [filters], bound)] : [x, weight];
+    const ends = { pads: [...cut, ...cut], output_padding: longer };
+    return this.m.op('ConvTranspose', inputs, { ...form.attributes, ...ends });
   }
 
   /** A transposed convolution that enlarges every axis by `stride` (kernel = stride). */
   enlargement(x: Value, { filters, stride }: { filters: number; stride: number }, name = this.#name('enlarge')): Value {
-    const axes = this.#axes(x);
-    const bound = 1 / Math.sqrt(filters * stride ** axes);
-    const weight = this.uniform(`${name}.weight`, [size(x, 1), filters, ...repeat(stride, axes)], bound);
-    const shape = { kernel_shape: repeat(stride, axes), strides: repeat(stride, axes) };
-    return this.m.op('ConvTranspose', [x, weight, this.uniform(`${name}.bias`, [filters], bound)], shape);
+    return this.transposedConvolution(x, { filters, kernel: stride, stride }, name);
   }
 
   /** Batch normalisation; running statistics follow with momentum 0.1 as PyTorch counts it. */
   batchNorm(x: Value, name = this.#name('norm')): Value {
-    const channels = [size(x, 1)];
+    const channels = [sizeOf(x, 1)];
     const statistics = [this.#buffer(`${name}.mean`, channels, 0), this.#buffer(`${name}.variance`, channels, 1)];
     const learnt = [this.filled(`${name}.scale`, channels, 1), this.filled(`${name}.bias`, channels, 0)];
     return this.m.op('BatchNormalization', [x, ...learnt, ...statistics], { epsilon: 1e-5, momentum: 0.9 });
@@ -122,33 +158,35 @@ export class Layers {
 
   /** Layer normalisation over the last axis. */
   layerNorm(x: Value, name = this.#name('norm')): Value {
-    const units = [size(x, (x.shape?.length ?? 1) - 1)];
+    const units = [sizeOf(x, (x.shape?.length ?? 1) - 1)];
     const learnt = [this.filled(`${name}.scale`, units, 1), this.filled(`${name}.bias`, units, 0)];
     return this.m.op('LayerNormalization', [x, ...learnt], { axis: -1, epsilon: 1e-5 });
   }
 
-  /** Group normalisation over channels. */
+  /** Group normalisation over channels; groups must divide them. */
   groupNorm(x: Value, groups: number, name = this.#name('norm')): Value {
-    const channels = [size(x, 1)];
+    const channels = [sizeOf(x, 1)];
+    checkSettings('count', { groups });
+    checkMultiple('the number of channels', sizeOf(x, 1), { name: 'groups', number: groups });
     const learnt = [this.filled(`${name}.scale`, channels, 1), this.filled(`${name}.bias`, channels, 0)];
     return this.m.op('GroupNormalization', [x, ...learnt], { num_groups: groups, epsilon: 1e-5 });
   }
 
-  /** Drops a share in training; nothing in inference. */
+  /** Drops a share (at least 0, below 1) in training; nothing in inference. */
   dropout(x: Value, ratio: number): Value {
+    checkSettings('share', { ratio });
     return ratio === 0 ? x : this.m.op('Dropout', [x, this.m.number(ratio)]);
   }
 
-  /** The maximum of non-overlapping tiles. */
-  maxPool(x: Value, tile: number): Value {
-    const shape = repeat(tile, this.#axes(x));
-    return this.m.op('MaxPool', [x], { kernel_shape: shape, strides: shape });
+  /** The maximum of tiles side by side, or of other windows; a rest that no window reaches is dropped. */
+  maxPool(x: Value, pool: number | PoolOptions): Value {
+    return this.m.op('MaxPool', [x], this.#window(x, pool));
   }
 
-  /** The mean of non-overlapping tiles. */
-  averagePool(x: Value, tile: number): Value {
-    const shape = repeat(tile, this.#axes(x));
-    return this.m.op('AveragePool', [x], { kernel_shape: shape, strides: shape });
+  /** The mean of tiles side by side, or of other windows; a rest that no window reaches is dropped. */
+  averagePool(x: Value, pool: number | PoolOptions): Value {
+    const window = this.#window(x, pool);
+    return this.m.op('AveragePool', [x], { ...window, ...(window.pads === undefined ? {} : { count_include_pad: 1 }) });
   }
 
   /** The mean over space, [batch, channels]. */
@@ -156,13 +194,21 @@ export class Layers {
     return this.flatten(this.m.op('GlobalAveragePool', [x]));
   }
 
+  /** The maximum over space, [batch, channels]. */
+  globalMaximum(x: Value): Value {
+    return this.flatten(this.m.op('GlobalMaxPool', [x]));
+  }
+
   /** Every entry repeated `factor` times along every axis of space. */
   upsample(x: Value, factor: number): Value {
-    const scales = this.#builder.constant(
-      tensorOf('float32', [this.#axes(x) + 2], [1, 1, ...repeat(factor, this.#axes(x))]),
-    );
+    checkSettings('count', { factor });
+    const scales = [1, 1, ...perAxis(x, factor)];
     const form = { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' };
-    return this.m.op('Resize', [x, undefined, scales], form);
+    return this.m.op(
+      'Resize',
+      [x, undefined, this.m.scope.constant(tensorOf('float32', [scales.length], scales))],
+      form,
+    );
   }
 
   /** [batch, everything else]. */
@@ -170,51 +216,53 @@ export class Layers {
     return this.m.op('Flatten', [x], { axis: 1 });
   }
 
-  /** Rows of a learnt table [rows, width] for ids int64. */
+  /** Rows of a learnt table [rows, width] for ids int64 [batch, …]: [batch, …, width]. */
   embedding(ids: Value, { rows, width }: { rows: number; width: number }, name = this.#name('embedding')): Value {
+    checkSettings('count', { rows, width });
+    if (ids.dtype !== 'int64' && ids.dtype !== 'int32')
+      throw wrongSetting(`ids are int64, not ${ids.dtype}`, ids.name, "layers.input(name, dims, 'int64')");
     const table = this.#learnt(`${name}.weight`, [rows, width], () => this.#random.normal());
     return this.m.gather(table, ids, 0);
   }
 
   /** A GRU, an LSTM or a plain recurrent layer (tanh) over [batch, steps, features]. */
   recurrent(x: Value, cell: 'gru' | 'lstm' | 'rnn', options: RecurrentOptions): Value {
-    const { hidden, sequence = false } = options;
+    if (!Object.hasOwn(cells, cell))
+      throw wrongSetting(`there is no cell ${String(cell)}`, 'cell', 'use gru, lstm or rnn');
+    const { hidden, sequence = false, bidirectional = false } = options;
+    checkSettings('count', { hidden });
+    const { m } = this;
     const { operator, gates } = cells[cell];
-    const name = this.#name(cell);
+    const [name, ways, steps] = [this.#name(cell), bidirectional ? 2 : 1, sizeOf(x, 1)];
     const bound = 1 / Math.sqrt(hidden);
     const weights = [
-      this.uniform(`${name}.input_weight`, [1, gates * hidden, size(x, 2)], bound),
-      this.uniform(`${name}.recurrent_weight`, [1, gates * hidden, hidden], bound),
-      this.uniform(`${name}.bias`, [1, 2 * gates * hidden], bound),
+      this.uniform(`${name}.input_weight`, [ways, gates * hidden, sizeOf(x, 2)], bound),
+      this.uniform(`${name}.recurrent_weight`, [ways, gates * hidden, hidden], bound),
+      this.uniform(`${name}.bias`, [ways, 2 * gates * hidden], bound),
     ];
-    const form = cell === 'gru' ? { hidden_size: hidden, linear_before_reset: 1 } : { hidden_size: hidden };
-    const outputs = this.#builder.ops(operator, [this.m.transpose(x, [1, 0, 2]), ...weights], form, 2);
-    if (!sequence) return this.m.op('Squeeze', [outputs[1], this.m.int64([0])]);
-    return this.m.transpose(this.m.op('Squeeze', [outputs[0], this.m.int64([1])]), [1, 0, 2]);
+    const form = {
+      hidden_size: hidden,
+      ...(cell === 'gru' ? { linear_before_reset: 1 } : {}),
+      ...(bidirectional ? { direction: 'bidirectional' } : {}),
+    };
+    const [all, last] = m.scope.ops(operator, [m.transpose(x, [1, 0, 2]), ...weights], form, 2) as [Value, Value];
+    if (!bidirectional && !sequence) return m.op('Squeeze', [last, m.int64([0])]);
+    if (!bidirectional) return m.transpose(m.op('Squeeze', [all, m.int64([1])]), [1, 0, 2]);
+    if (!sequence) return m.reshape(m.transpose(last, [1, 0, 2]), [0, 2 * hidden]);
+    return m.reshape(m.transpose(all, [2, 0, 1, 3]), [0, steps, 2 * hidden]);
   }
 
-  /** Multi-head self-attention over [batch, steps, width] (Vaswani et al. 2017), projected in and out. */
-  attention(x: Value, heads: number): Value {
-    const { m } = this;
-    const name = this.#name('attention');
-    const [steps, width] = [size(x, 1), size(x, 2)];
-    const depth = width / heads;
-    const bound = 1 / Math.sqrt(width);
-    const project = (value: Value, part: string, units: number) =>
-      m.add(
-        m.matmul(value, this.uniform(`${name}.${part}_weight`, [width, units], bound)),
-        this.uniform(`${name}.${part}_bias`, [units], 0),
-      );
-    const parts = m.split(project(x, 'in', 3 * width), 2, [width, width, width]);
-    const byHead = (value: Value, perm: number[]) => m.transpose(m.reshape(value, [0, steps, heads, depth]), perm);
-    const [query, key, value] = parts as [Value, Value, Value];
-    const scores = m.mul(m.matmul(byHead(query, [0, 2, 1, 3]), byHead(key, [0, 2, 3, 1])), 1 / Math.sqrt(depth));
-    const mixed = m.matmul(m.op('Softmax', [scores], { axis: -1 }), byHead(value, [0, 2, 1, 3]));
-    return project(m.reshape(m.transpose(mixed, [0, 2, 1, 3]), [0, steps, width]), 'out', width);
+  /**
+   * Multi-head attention of [batch, steps, width] to itself or to `context`, projected in and out: [batch, steps, width].
+   * @param heads Must divide the width.
+   */
+  attention(x: Value, heads: number, options: AttentionOptions = {}): Value {
+    return attend(this, x, heads, { ...options, name: this.#name('attention') });
   }
 
-  /** The finished network. */
+  /** The finished network. @throws INVALID_ARGUMENT without outputs. */
   network(outputs: Readonly<Record<string, Value>>): Network {
+    if (Object.keys(outputs).length === 0) throw wrongSetting('a network needs an output', 'outputs');
     for (const [name, value] of Object.entries(outputs)) this.#builder.output(name, value);
     const { graph } = pruneDead(modelOf(this.#builder.build()));
     const isKept = (name: string) => graph.initializers.has(name);
@@ -241,20 +289,37 @@ export class Layers {
     return `${kind}${count}`;
   }
 
-  #axes(x: Value): number {
-    return (x.shape?.length ?? 0) - 2;
+  /** The channels of what a convolution reads. @throws INVALID_ARGUMENT when its settings do not fit them. */
+  #channels(x: Value, { filters, groups = 1 }: ConvolutionOptions): number {
+    checkSettings('count', { filters, groups });
+    const channels = sizeOf(x, 1);
+    checkMultiple('the number of channels', channels, { name: 'groups', number: groups });
+    return channels;
   }
-}
 
-const repeat = (number: number, count: number): number[] => Array.from({ length: count }, () => number);
+  /** A convolution's geometry, one entry an axis. */
+  #form(x: Value, { kernel, stride = 1, dilation = 1, groups = 1, padding }: ConvolutionOptions) {
+    checkSettings('count', { kernel, stride, dilation });
+    checkSettings('whole', { padding });
+    const [kernels, strides, dilations] = [kernel, stride, dilation].map((one) => perAxis(x, one)) as [
+      number[],
+      number[],
+      number[],
+    ];
+    const attributes = { kernel_shape: kernels, strides, dilations, group: groups };
+    return { kernel: kernels, dilation: dilations, attributes };
+  }
 
-/** The size of an axis that must be known. @throws INVALID_ARGUMENT when it is not. */
-function size(x: Value, axis: number): number {
-  const dim = x.shape?.[axis];
-  if (typeof dim === 'number') return dim;
-  throw new SanderlingError(
-    'INVALID_ARGUMENT',
-    `a layer needs to know axis ${axis} of ${x.name} [${x.shape?.join(', ') ?? '?'}]`,
-    { where: x.name },
-  );
+  /** A pool's geometry. */
+  #window(x: Value, pool: number | PoolOptions) {
+    const { kernel, stride, padding = 0 } = typeof pool === 'number' ? { kernel: pool } : pool;
+    checkSettings('count', { kernel, stride });
+    checkSettings('whole', { padding });
+    const pads = perAxis(x, padding);
+    return {
+      kernel_shape: perAxis(x, kernel),
+      strides: perAxis(x, stride ?? kernel),
+      ...(pads.some((count) => count > 0) ? { pads: [...pads, ...pads] } : {}),
+    };
+  }
 }

@@ -1,6 +1,7 @@
 // Losses of classes.
 import { tensorOf, type Value } from '@sanderling/onnx';
 import { dimsOf, type Algebra } from '../algebra.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 import { checkSameShape, meanOfSample, sumOfSample, type Loss, type LossTerms } from './loss.ts';
 
 /** Settings of the cross-entropy. */
@@ -23,6 +24,8 @@ export function oneHot(m: Algebra, labels: Value, classes: number): Value {
 
 /** Class weights shaped to broadcast over [batch, classes, …]. */
 function weightsLike(m: Algebra, weights: readonly number[], prediction: Value): Value {
+  if (prediction.shape?.[1] !== weights.length)
+    throw wrongSetting(`${weights.length} class weights for ${prediction.shape?.[1]} classes`, 'classWeights');
   const rank = prediction.shape?.length ?? 2;
   return m.scope.constant(tensorOf('float32', [weights.length, ...Array.from({ length: rank - 2 }, () => 1)], weights));
 }
@@ -34,9 +37,12 @@ const classesOf = ({ prediction }: LossTerms): number => {
 
 /**
  * Cross-entropy of logits [batch, classes, …] against labels int64 [batch, …], with class weights and label smoothing as PyTorch's CrossEntropyLoss.
+ * @throws INVALID_ARGUMENT for settings that cannot be; when compiled, for another number of weights than classes.
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   const { classWeights, labelSmoothing = 0, focus = 0 } = options;
+  checkSettings('notNegative', { classWeights, focus });
+  checkSettings('part', { labelSmoothing });
   const weighted = (m: Algebra, value: Value, like: Value) =>
     classWeights === undefined ? value : m.mul(value, weightsLike(m, classWeights, like));
   const chosen = (terms: LossTerms) =>
@@ -80,6 +86,7 @@ export interface BinaryOptions {
 /** Binary cross-entropy of logits against 0 … 1, as PyTorch's BCEWithLogitsLoss: w t softplus(−x) + (1 − t) softplus(x). */
 export function binaryCrossEntropy(options: BinaryOptions = {}): Loss {
   const { positiveWeight = 1, focus = 0 } = options;
+  checkSettings('notNegative', { positiveWeight, focus });
   return {
     name: focus === 0 ? 'binary_cross_entropy' : 'binary_focal',
     targetType: 'float32',
@@ -97,17 +104,41 @@ export function binaryCrossEntropy(options: BinaryOptions = {}): Loss {
   };
 }
 
-/** Kullback–Leibler divergence of softmax(prediction) from softmax(target) at a temperature: what a student learns from a teacher (Hinton et al. 2015). */
-export function distillation(temperature = 1): Loss {
+/** Settings of distillation. */
+export interface DistillationOptions {
+  /**
+   * Share of the cross-entropy against the true labels; the rest looks at the teacher. With more than 0 the target is [batch, classes + 1], the label last. @default 0
+   */
+  readonly labels?: number;
+}
+
+/**
+ * What a student learns from a teacher (Hinton et al. 2015): T² times the Kullback–Leibler divergence of softmax(prediction / T) from softmax(target / T),
+ * logits [batch, classes] both. @param temperature T.
+ */
+export function distillation(temperature = 1, { labels = 0 }: DistillationOptions = {}): Loss {
+  checkSettings('positive', { temperature });
+  checkSettings('part', { labels });
+  const divergence: Loss['perSample'] = (terms) => {
+    checkSameShape(terms);
+    const { m, prediction, target } = terms;
+    const logs = (x: Value) => m.op('LogSoftmax', [m.div(x, temperature)], { axis: 1 });
+    const [student, teacher] = [logs(prediction), logs(target)];
+    return m.mul(sumOfSample(m, m.mul(m.exp(teacher), m.sub(teacher, student))), temperature ** 2);
+  };
+  const loss = { name: 'distillation', targetType: 'float32' } as const;
+  if (labels === 0) return { ...loss, perSample: divergence };
+  const hard = crossEntropy();
   return {
-    name: 'distillation',
-    targetType: 'float32',
+    ...loss,
     perSample: (terms) => {
-      checkSameShape(terms);
       const { m, prediction, target } = terms;
-      const logs = (x: Value) => m.op('LogSoftmax', [m.div(x, temperature)], { axis: 1 });
-      const [student, teacher] = [logs(prediction), logs(target)];
-      return m.mul(sumOfSample(m, m.mul(m.exp(teacher), m.sub(teacher, student))), temperature ** 2);
+      if (target.shape?.length !== 2 || target.shape[1] !== classesOf(terms) + 1)
+        throw wrongSetting(`the target must be [batch, ${classesOf(terms)} + 1], the label last`, 'target');
+      const [teacher, label] = m.split(target, 1, [classesOf(terms), 1]) as [Value, Value];
+      const right = m.cast(m.op('Squeeze', [label, m.int64([1])]), 'int64');
+      const soft = divergence({ m, prediction, target: teacher });
+      return m.add(m.mul(soft, 1 - labels), m.mul(hard.perSample({ m, prediction, target: right }), labels));
     },
   };
 }

@@ -1,6 +1,7 @@
 // The loss of a single-shot detector: what each anchor shows, and for those on an object how far its box is off.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 import { oneHot } from './classification.ts';
 import type { Loss } from './loss.ts';
 
@@ -16,10 +17,17 @@ export interface DetectionLossOptions {
  * classes + 1 + 4]: logits (background first) and offsets; target float32 [batch, anchors, 5]: class + 1 or 0, and offsets (see `matchAnchors`).
  */
 export function detectionLoss({ classes, focus = 2 }: DetectionLossOptions): Loss {
+  checkSettings('count', { classes });
+  checkSettings('notNegative', { focus });
   return {
     name: 'detection',
     targetType: 'float32',
     perSample: ({ m, prediction, target }) => {
+      if (prediction.shape?.[2] !== classes + 5)
+        throw wrongSetting(
+          `${classes} classes take ${classes + 5} numbers an anchor, not ${prediction.shape?.[2]}`,
+          'classes',
+        );
       const [logits, offsets] = m.split(prediction, 2, [classes + 1, 4]) as [Value, Value];
       const [label, wanted] = m.split(target, 2, [1, 4]) as [Value, Value];
       const matched = m.mask('Greater', label, 0.5);

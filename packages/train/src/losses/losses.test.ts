@@ -8,7 +8,7 @@ import { binaryCrossEntropy, crossEntropy, distillation, focal } from './classif
 import { detectionLoss } from './detection.ts';
 import type { Loss } from './loss.ts';
 import { angularMargin, tripletLoss } from './margin.ts';
-import { dice, generalisedIou } from './overlap.ts';
+import { dice, distanceIou, generalisedIou, jaccard } from './overlap.ts';
 import { huber, logCosh, meanAbsoluteError, meanSquaredError, quantile, smoothL1 } from './regression.ts';
 
 const made = {
@@ -17,10 +17,12 @@ const made = {
   crossEntropy,
   detectionLoss,
   dice,
+  distanceIou: () => distanceIou,
   distillation,
   focal,
   generalisedIou: () => generalisedIou,
   huber,
+  jaccard,
   logCosh: () => logCosh,
   meanAbsoluteError: () => meanAbsoluteError,
   meanSquaredError: () => meanSquaredError,

@@ -1,6 +1,7 @@
 // Losses of embeddings: same class near, other classes far.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
+import { checkSettings } from '../settings.ts';
 import { oneHot } from './classification.ts';
 import type { Loss } from './loss.ts';
 
@@ -17,6 +18,8 @@ export interface MarginOptions {
  * unit embedding and unit class directions; labels are int64 [batch].
  */
 export function angularMargin({ scale = 16, margin = 0.3 }: MarginOptions = {}): Loss {
+  checkSettings('positive', { scale });
+  checkSettings('notNegative', { margin });
   const [cosMargin, sinMargin] = [Math.cos(margin), Math.sin(margin)];
   return {
     name: 'angular_margin',
@@ -45,6 +48,7 @@ function squaredDistances(m: Algebra, rows: Value): Value {
  * nearest of another; labels int64 [batch]. A sample without a rival in its batch gives the margin or nothing.
  */
 export function tripletLoss(margin = 0.2): Loss {
+  checkSettings('notNegative', { margin });
   return {
     name: 'triplet',
     targetType: 'int64',

@@ -1,6 +1,7 @@
 // Losses of numbers: the error e = prediction − target, element by element.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
+import { checkSettings } from '../settings.ts';
 import { checkSameShape, meanOfSample, type Loss } from './loss.ts';
 
 /** A loss that looks at the error only. */
@@ -24,6 +25,7 @@ export const meanAbsoluteError: Loss = ofError('mae', (m, error) => m.abs(error)
 
 /** Huber's loss: e²/2 within ±delta, delta (|e| − delta/2) beyond (Huber 1964; as PyTorch's HuberLoss). */
 export function huber(delta = 1): Loss {
+  checkSettings('positive', { delta });
   return ofError('huber', (m, error) => {
     // with c = clip(e): c (e − c/2) is both branches at once
     const clipped = m.clip(error, [-delta, delta]);
@@ -33,12 +35,17 @@ export function huber(delta = 1): Loss {
 
 /** Smooth L1: e²/(2β) within ±β, |e| − β/2 beyond: Huber's loss over β. */
 export function smoothL1(beta = 1): Loss {
+  checkSettings('positive', { beta });
   const scaled = huber(beta);
   return { name: 'smooth_l1', targetType: 'float32', perSample: (terms) => terms.m.div(scaled.perSample(terms), beta) };
 }
 
-/** Quantile ("pinball") loss: max(q d, (q − 1) d), d = target − prediction; its minimum is the q-quantile (Koenker & Bassett 1978). */
+/**
+ * Quantile ("pinball") loss: max(q d, (q − 1) d), d = target − prediction; its minimum is the q-quantile (Koenker & Bassett 1978).
+ * @param q Between 0 and 1.
+ */
 export function quantile(q: number): Loss {
+  checkSettings('part', { q });
   return ofError(`quantile_${q}`, (m, error) => m.max(m.mul(error, -q), m.mul(error, 1 - q)));
 }
 

@@ -1,6 +1,7 @@
 // Autoencoders: what they cannot rebuild is unusual.
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
+import { checkMultiple, checkSettings, wrongSetting } from '../settings.ts';
 
 /** The shape of a dense autoencoder. */
 export interface DenseAutoencoderOptions {
@@ -12,8 +13,13 @@ export interface DenseAutoencoderOptions {
   readonly seed?: number | string;
 }
 
-/** Input `x` [batch, inputs], output `rebuilt` of the same shape; train with `meanSquaredError` on x itself. */
+/**
+ * Input `x` float32 [batch, inputs], output `rebuilt` of the same shape; train with `meanSquaredError` on x itself.
+ * @throws INVALID_ARGUMENT for sizes that cannot be.
+ */
 export function denseAutoencoder({ inputs, units = [256, 64], seed = 0 }: DenseAutoencoderOptions): Network {
+  checkSettings('count', { inputs, units });
+  if (units.length === 0) throw wrongSetting('an autoencoder needs a narrowest layer', 'units');
   const layers = new Layers('dense_autoencoder', seed);
   const widths = [...units, ...units.slice(0, -1).toReversed()];
   let x = layers.input('x', [inputs]);
@@ -29,7 +35,7 @@ export interface ConvolutionalAutoencoderOptions {
   readonly channels?: number;
   /** Filters of the stages. @default [16, 32, 64] */
   readonly filters?: readonly number[];
-  /** Kernels of the stages. @default [7, 5, 3] */
+  /** Kernels of the stages, odd. @default [7, 5, 3] */
   readonly kernels?: readonly number[];
   /** Shortening a stage. @default 4 */
   readonly pool?: number;
@@ -37,9 +43,17 @@ export interface ConvolutionalAutoencoderOptions {
   readonly seed?: number | string;
 }
 
-/** Input `x` [batch, channels, length], output `rebuilt` of the same shape: stages of convolution and pool, and the way back by repetition. */
+/**
+ * Input `x` float32 [batch, channels, length], output `rebuilt` of the same shape: stages of convolution and pool, and the way back by repetition;
+ * train with `meanSquaredError` on x itself.
+ * @throws INVALID_ARGUMENT for sizes that cannot be.
+ */
 export function convolutionalAutoencoder(options: ConvolutionalAutoencoderOptions): Network {
   const { length, channels = 1, filters = [16, 32, 64], kernels = [7, 5, 3], pool = 4, seed = 0 } = options;
+  checkSettings('count', { length, channels, filters, kernels, pool });
+  if (filters.length === 0 || kernels.length !== filters.length)
+    throw wrongSetting(`${filters.length} stages need as many kernels, not ${kernels.length}`, 'kernels');
+  checkMultiple('length', length, { name: 'pool', number: pool ** filters.length });
   const layers = new Layers('convolutional_autoencoder', seed);
   const { m } = layers;
   let x = layers.input('x', [channels, length]);

@@ -2,6 +2,7 @@
 import type { Value } from '@sanderling/onnx';
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
+import { checkSettings } from '../settings.ts';
 
 /** One block: filters out and stride. */
 export type DepthwiseBlock = readonly [filters: number, stride: number];
@@ -31,9 +32,13 @@ const usual: readonly DepthwiseBlock[] = [
   [256, 1],
 ];
 
-/** Input `image` [batch, channels, height, width], output `logits` [batch, classes]; train with `crossEntropy`. */
+/**
+ * Input `image` float32 [batch, channels, height, width], output `logits` [batch, classes]; train with `crossEntropy`.
+ * @throws INVALID_ARGUMENT for sizes that cannot be.
+ */
 export function depthwiseClassifier(options: DepthwiseOptions): Network {
   const { size, channels = 3, classes, stem = 16, blocks = usual, seed = 0 } = options;
+  checkSettings('count', { size, channels, classes, stem, blocks: blocks.flat() });
   const layers = new Layers('depthwise_classifier', seed);
   const normalised = (x: Value) => layers.m.relu(layers.batchNorm(x));
   const image = layers.input('image', [channels, ...size]);

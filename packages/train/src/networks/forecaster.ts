@@ -1,8 +1,8 @@
 // A recurrent (or dense) forecaster: the last value plus a learnt change, so that an untrained net says "as now" (persistence).
-import { SanderlingError } from '@sanderling/kit';
 import type { Value } from '@sanderling/onnx';
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 
 /** What carries the past: a gated recurrent unit, long short-term memory, a plain recurrent layer, or two dense layers over the whole window. */
 export const forecasterCells = ['gru', 'lstm', 'rnn', 'dense'] as const;
@@ -62,14 +62,9 @@ function dense(layers: Layers, input: Value, hidden: number): Value {
   return m.relu(layers.dense(m.relu(layers.dense(layers.flatten(input), hidden)), hidden));
 }
 
-function check({ cell, window, features, horizon, hidden, dropout = 0 }: ForecasterOptions): void {
-  const wrong = (what: string, where: string, fix?: string) =>
-    new SanderlingError('INVALID_ARGUMENT', what, { where, ...(fix === undefined ? {} : { fix }) });
-  for (const [name, size] of Object.entries({ window, features, horizon, hidden })) {
-    if (!Number.isSafeInteger(size) || size < 1)
-      throw wrong(`${name} must be a positive whole number, not ${size}`, name);
-  }
-  if (!(dropout >= 0 && dropout < 1)) throw wrong(`dropout must be at least 0 and below 1, not ${dropout}`, 'dropout');
+function check({ cell, window, features, horizon, hidden, dropout }: ForecasterOptions): void {
+  checkSettings('count', { window, features, horizon, hidden });
+  checkSettings('share', { dropout });
   if (!forecasterCells.includes(cell))
-    throw wrong(`there is no cell ${String(cell)}`, 'cell', `use one of ${forecasterCells.join(', ')}`);
+    throw wrongSetting(`there is no cell ${String(cell)}`, 'cell', `use one of ${forecasterCells.join(', ')}`);
 }

@@ -2,6 +2,7 @@
 import type { Value } from '@sanderling/onnx';
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
+import { checkMultiple, checkSettings, wrongSetting } from '../settings.ts';
 
 /** The shape of the network. */
 export interface MaskOptions {
@@ -17,9 +18,15 @@ export interface MaskOptions {
   readonly seed?: number | string;
 }
 
-/** Input `image` [batch, channels, height, width], output `logits` [batch, masks, height, width]; train with `dice` or `binaryCrossEntropy`. */
+/**
+ * Input `image` float32 [batch, channels, height, width], output `logits` [batch, masks, height, width]; train with `dice` or `binaryCrossEntropy`.
+ * @throws INVALID_ARGUMENT for sizes that cannot be.
+ */
 export function maskNetwork(options: MaskOptions): Network {
   const { size, channels = 3, masks = 1, filters = [8, 16, 32], seed = 0 } = options;
+  checkSettings('count', { size, channels, masks, filters });
+  if (filters.length === 0) throw wrongSetting('a mask network needs a stage', 'filters');
+  for (const side of size) checkMultiple('a side', side, { name: 'size', number: 2 ** (filters.length - 1) });
   const layers = new Layers('mask_network', seed);
   const { m } = layers;
   const block = (x: Value, count: number) =>

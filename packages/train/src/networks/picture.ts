@@ -3,10 +3,11 @@
 import type { Value } from '@sanderling/onnx';
 import { Layers } from '../layers/layers.ts';
 import type { Network } from '../network.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 
 /** The shape of a picture network. */
 export interface PictureOptions {
-  /** Side of the square picture in pixels; a multiple of 8. */
+  /** Side of the square picture in pixels, at least 8. */
   readonly side: number;
   /** @default 3 */
   readonly channels?: number;
@@ -23,7 +24,9 @@ export interface PictureOptions {
 
 /** Three times convolution, pool, ReLU; then dropout, dense, ReLU, dropout: [batch, units]. */
 function trunk(layers: Layers, input: Value, options: PictureOptions): Value {
-  const { filters = [128, 128, 384], units = 256, dropouts = [0.3, 0.5] } = options;
+  const { side, channels, classes, filters = [128, 128, 384], units = 256, dropouts = [0.3, 0.5] } = options;
+  checkSettings('count', { side, channels, classes, filters, units });
+  if (side < 8) throw wrongSetting(`three pools need a picture of at least 8 pixels, not ${side}`, 'side');
   const kernels = [5, 5, 3] as const;
   let x = input;
   filters.forEach((count, i) => {
@@ -33,7 +36,10 @@ function trunk(layers: Layers, input: Value, options: PictureOptions): Value {
   return layers.dropout(features, dropouts[1]);
 }
 
-/** A classifier: input `image` [batch, channels, side, side], output `logits` [batch, classes]; train with `crossEntropy`. */
+/**
+ * A classifier: input `image` float32 [batch, channels, side, side], output `logits` [batch, classes]; train with `crossEntropy`.
+ * @throws INVALID_ARGUMENT for sizes or shares that cannot be.
+ */
 export function pictureClassifier(options: PictureOptions): Network {
   const { side, channels = 3, classes, seed = 0 } = options;
   const layers = new Layers('picture_classifier', seed);
@@ -50,9 +56,11 @@ export interface EmbeddingOptions extends PictureOptions {
 /**
  * An embedding network: outputs `embedding` [batch, width] of length 1 and `cosines` [batch, classes] to a learnt direction of each class.
  * Train `cosines` with `angularMargin`; export `embedding` alone: people never seen are compared by the cosine of their embeddings.
+ * @throws INVALID_ARGUMENT for sizes or shares that cannot be.
  */
 export function pictureEmbedding(options: EmbeddingOptions): Network {
   const { side, channels = 3, classes, width = 64, seed = 0 } = options;
+  checkSettings('count', { classes, width });
   const layers = new Layers('picture_embedding', seed);
   const { m } = layers;
   const x = trunk(layers, layers.input('image', [channels, side, side]), options);

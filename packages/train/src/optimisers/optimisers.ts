@@ -1,6 +1,7 @@
 // Optimisers as graph arithmetic. Each follows PyTorch's form of the rule, so that the same settings mean the same training.
 import type { Value } from '@sanderling/onnx';
 import type { Algebra } from '../algebra.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 
 /** One parameter's update. */
 export interface Update {
@@ -59,6 +60,8 @@ export function adamW(options: AdamOptions = {}): Optimiser {
 
 function adamRule(name: string, decay: number, options: AdamOptions & { decoupled: boolean }): Optimiser {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decoupled } = options;
+  checkSettings('share', { beta1, beta2 });
+  checkSettings('notNegative', { epsilon, weightDecay: decay });
   return {
     name,
     slots: ['moment1', 'moment2'],
@@ -98,6 +101,8 @@ export interface SgdOptions {
 /** Stochastic gradient descent: v ← μ v + g; p ← p − rate v (Nesterov: p − rate (g + μ v)). */
 export function sgd(options: SgdOptions = {}): Optimiser {
   const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+  checkSettings('notNegative', { momentum, weightDecay });
+  if (nesterov && momentum === 0) throw wrongSetting('Nesterov is a form of momentum, and momentum is 0', 'momentum');
   return {
     name: 'sgd',
     slots: momentum === 0 ? [] : ['velocity'],
@@ -125,6 +130,8 @@ export interface RmsPropOptions {
 /** RMSprop (Hinton 2012): v ← α v + (1−α) g²; p ← p − rate g / (√v + ε). */
 export function rmsProp(options: RmsPropOptions = {}): Optimiser {
   const { alpha = 0.99, epsilon = 1e-8, weightDecay = 0 } = options;
+  checkSettings('share', { alpha });
+  checkSettings('notNegative', { epsilon, weightDecay });
   return {
     name: 'rmsprop',
     slots: ['square'],
@@ -149,6 +156,7 @@ export interface AdagradOptions {
 /** Adagrad (Duchi et al. 2011): v ← v + g²; p ← p − rate g / (√v + ε). */
 export function adagrad(options: AdagradOptions = {}): Optimiser {
   const { epsilon = 1e-10, weightDecay = 0 } = options;
+  checkSettings('notNegative', { epsilon, weightDecay });
   return {
     name: 'adagrad',
     slots: ['sum'],
