@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { boards, hasBoardTools, readImage } from '@sanderling/micro';
+import { decodeModel } from '@sanderling/onnx';
 import { imageRelease } from '@sanderling/wire';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ended, feed, openHouse, roomReadings, smallProject } from '../learning.suite.ts';
@@ -62,6 +63,24 @@ test.runIf(possible)(
     expect((await house.releases.make(record, spec)).map(({ digest }) => digest)).toEqual([release!.digest]);
   },
 );
+
+test.runIf(possible)('a plain recurrent layer stays in float where all else is int8, and that is said', async () => {
+  await using house = await openHouse(await newFolder());
+  const space = { cell: 'rnn', hidden: 8, window: 12, batch: 64 };
+  const search = { ...smallProject.search, trials: 2, space };
+  await house.projects.put({ ...microcontroller, search });
+  await feed(house, 'room', roomReadings(900));
+  const execution = await ended(house, (await house.pipelines.begin('room')).id);
+  expect([execution.state, execution.reason]).toEqual(['succeeded', null]);
+  expect(execution.steps.find(({ name }) => name === 'optimise')!.message).toMatch(
+    /int8: \d of \d layers.*; a plain recurrent layer has no int8 form, so .* stays in float/,
+  );
+  const [release] = (await house.releases.list('room')).items;
+  const { files, manifest } = await house.releases.open(release!.digest);
+  const { nodes } = decodeModel(files.get('model.onnx')!).graph;
+  expect(nodes.map(({ opType }) => opType)).toEqual(expect.arrayContaining(['RNN', 'QuantizeLinear']));
+  expect(manifest.cost!.difference).toBeLessThan(0.15);
+});
 
 test.runIf(possible)('a gate that the emulated board does not meet stops the execution with its sentence', async () => {
   await using house = await openHouse(await newFolder());

@@ -64,6 +64,7 @@ export {
   features,
   gateSpec,
   parseProject,
+  forecasterCells,
   projectSpec,
   quantiseSettings,
   searchDimension,

@@ -35,6 +35,8 @@ test.each([
     'automations[0].collect',
   ],
   [{ ...smallest, search: { space: { hidden: { type: 'int', low: 1 } } } }, 'search.space.hidden'],
+  [{ ...smallest, search: { space: { cell: 'gro' } } }, 'search.space.cell'],
+  [{ ...smallest, search: { space: { cell: { type: 'choice', options: ['gru', 4] } } } }, 'search.space.cell'],
   [{ ...smallest, targets: ['toaster'] }, 'targets[0]'],
   [{ ...smallest, optimise: ['quantise-int4'] }, 'optimise[0]'],
   [{ ...smallest, gates: [{ gate: 'ram', maxKb: 64, target: 'linux-x64' }] }, 'gates[0].target'],

@@ -21,6 +21,12 @@ export const searchDimension = z.discriminatedUnion('type', [
 /** A single value stands for a dimension that is not searched. */
 const dimension = z.union([scalar, searchDimension]);
 
+/** What carries the past in a forecaster: gated recurrent unit, long short-term memory, plain recurrent layer, or dense layers over the whole window. */
+export const forecasterCells = ['gru', 'lstm', 'rnn', 'dense'] as const;
+
+const cell = z.enum(forecasterCells);
+const cellDimension = z.union([cell, z.strictObject({ type: z.literal('choice'), options: z.array(cell).min(1) })]);
+
 const dataSpec = z.strictObject({
   /** What is measured; `temperature` turns on the check for mixed-up units. */
   quantity: z.string().min(1).default('value'),
@@ -76,7 +82,8 @@ const searchSpec = z.strictObject({
   trialTimeout: duration.default('5m'),
   space: z
     .strictObject({
-      cell: dimension.optional(),
+      /** A plain recurrent layer (`rnn`) has no int8 form: on a microcontroller it computes in float. */
+      cell: cellDimension.optional(),
       hidden: dimension.optional(),
       window: dimension.optional(),
       learningRate: dimension.optional(),

@@ -238,9 +238,14 @@ async function optimise(spec: ProjectSpec, found: Found & { readonly model: stri
   return { model: await parts.blobs.put(bytes), sizeBytes: bytes.length, difference };
 }
 
-function quantisedText({ relativeError, layers, floatLayers }: Quantised): string {
+function quantisedText({ relativeError, layers, floatLayers, withoutInt8 }: Quantised): string {
   const left = floatLayers.length === 0 ? '' : `, in float: ${floatLayers.join(', ')}`;
-  return `int8: ${layers - floatLayers.length} of ${layers} layers${left}, error ${(relativeError * 100).toPrecision(2)} % of the forecasts`;
+  const error = `error ${(relativeError * 100).toPrecision(2)} % of the forecasts`;
+  const plain =
+    withoutInt8.length === 0
+      ? ''
+      : `; a plain recurrent layer has no int8 form, so ${withoutInt8.join(', ')} stays in float (gru and lstm have one)`;
+  return `int8: ${layers - floatLayers.length} of ${layers} layers${left}, ${error}${plain}`;
 }
 
 async function evaluate(found: Found & { readonly model: string }, { parts, context }: Scope) {

@@ -21,6 +21,8 @@ export interface Quantised {
   readonly layers: number;
   /** Names of layers that stayed in float, because the budget would not have been kept. */
   readonly floatLayers: readonly string[];
+  /** Names of layers that stayed in float because no int8 form of their operator exists; not among `layers`. */
+  readonly withoutInt8: readonly string[];
 }
 
 /** The rewritten model. */
@@ -68,9 +70,13 @@ async function quantised(
   const samples = calibrationWindows(input, settings, context);
   const { calibration: method, budget } = settings;
   const { model, report } = await quantiseForDevice(decodeModel(input.model), samples, { method, budget });
-  const floatLayers = report.layers.filter(({ float }) => float).map(({ name, operator }) => name || operator);
   const { relativeError, layers } = report;
-  return { model: encodeModel(model), quantised: { relativeError, layers: layers.length, floatLayers } };
+  const floatLayers = layers.filter(({ float }) => float).map(({ name, operator }) => name || operator);
+  const withoutInt8 = model.graph.nodes.filter(({ opType }) => opType === 'RNN').map((node) => node.name || 'RNN');
+  return {
+    model: encodeModel(model),
+    quantised: { relativeError, layers: layers.length, floatLayers, withoutInt8 },
+  };
 }
 
 /** Windows spread evenly over the training part, every second one also with the series shifted up and down. */

@@ -1,6 +1,6 @@
 // One trial of a search: trains a forecaster and judges it on the validation part.
 import { actualsAt, evaluateForecasts } from '@sanderling/series';
-import { trainForecaster, type ForecasterLoss } from '@sanderling/train';
+import { trainForecaster, type ForecasterCell, type ForecasterLoss } from '@sanderling/train';
 import type { TaskContext } from '../serve.ts';
 import { encodingOf, gridOf } from './columns.ts';
 import { cutWindows } from './cut-windows.ts';
@@ -9,7 +9,7 @@ import { Forecaster } from './run-model.ts';
 
 /** What a trial varies. */
 export interface TrialParams {
-  readonly cell: 'gru' | 'lstm' | 'dense';
+  readonly cell: ForecasterCell;
   readonly hidden: number;
   readonly window: number;
   readonly learningRate: number;
