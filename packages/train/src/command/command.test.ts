@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openSession } from '@sanderling/onnx';
+import { decodeModel, openSession, writeModel } from '@sanderling/onnx';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exportModel } from '../export.ts';
 import { denseAutoencoder } from '../networks/autoencoders.ts';
@@ -19,7 +19,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'command-'));
   [dataFolder, outputFolder] = [join(folder, 'data'), join(folder, 'output')];
   await mkdir(dataFolder);
-  await writeFile(join(dataFolder, 'model.onnx'), exportModel(denseAutoencoder({ inputs: 3, units: [2] }), new Map()));
+  const model = exportModel(denseAutoencoder({ inputs: 3, units: [2] }), new Map());
+  await writeFile(join(dataFolder, 'model.onnx'), model);
+  await writeModel(join(dataFolder, 'beside.onnx'), decodeModel(model), { externalFrom: 1 });
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -62,13 +64,55 @@ describe('command', () => {
     });
   });
 
+  test('what a program leaves running does not hold up its end', async () => {
+    const leaves = command(['sh', '-c', 'sleep 900 & exit 3'], { grace: 0.2 });
+    await expect(leaves.train(run('well'))).rejects.toMatchObject({ code: 'INVALID_DATA' });
+  });
+
+  test('a line that never ends takes no memory', async () => {
+    const log: string[] = [];
+    const floods = command(['sh', '-c', 'head -c 50000000 /dev/zero | tr "\\0" x; echo; echo end; exit 1']);
+    const training = floods.train({ ...run('well'), onLog: (line) => log.push(line) });
+    await expect(training).rejects.toMatchObject({ code: 'INTERNAL', message: expect.stringMatching(/: end$/) });
+    expect(log.map((line) => line.length)).toEqual([8192, 3]);
+  });
+
+  test('what a listener throws ends the program and comes out of train', async () => {
+    const onProgress = ({ epoch }: Numbers) => {
+      if (epoch === 3) throw new Error('the disk of the log is full');
+    };
+    await expect(node.train({ ...run('hang'), onProgress })).rejects.toThrow('the disk of the log is full');
+  });
+
+  test('the result of an earlier run is not taken for this one', async () => {
+    await node.train(run('well'));
+    await expect(node.train(run('no model'))).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  });
+
+  test.each([
+    ['a data folder that is not there', 'NOT_FOUND', () => ({ dataFolder: join(folder, 'none') })],
+    ['an output folder in a file', 'INVALID_ARGUMENT', () => ({ outputFolder: join(dataFolder, 'model.onnx', 'a') })],
+    ['parameters that are no JSON', 'INVALID_ARGUMENT', () => ({ parameters: { large: 1n } })],
+    ['parameters beyond any environment', 'INVALID_ARGUMENT', () => ({ parameters: { long: 'x'.repeat(200_000) } })],
+  ])('%s', async (_, code, wrong) => {
+    await expect(node.train({ ...run('well'), ...wrong() })).rejects.toMatchObject({ code });
+  });
+
+  test('a model whose weights lie beside it comes in one piece', async () => {
+    const { model } = await node.train(run('beside'));
+    await using session = await openSession(model);
+    const { rebuilt } = await session.run({ x: { dtype: 'float32', dims: [1, 3], data: new Float32Array(3) } });
+    expect(rebuilt?.dims).toEqual([1, 3]);
+  });
+
   test('a program that does not exist', async () => {
     await expect(command('no-such-program --fast').train(run('well'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   const python = process.env['SANDERLING_TORCH_PYTHON'] ?? 'python3';
-  const hasTorch = spawnSync(python, ['-c', 'import torch, onnx']).status === 0;
-  if (!hasTorch) process.stderr.write(`skipped: ${python} has no torch and onnx (set SANDERLING_TORCH_PYTHON)\n`);
+  const hasTorch = spawnSync(python, ['-c', 'import torch, onnx, onnxscript']).status === 0;
+  if (!hasTorch)
+    process.stderr.write(`skipped: ${python} has no torch, onnx and onnxscript (set SANDERLING_TORCH_PYTHON)\n`);
   test.skipIf(!hasTorch)('a PyTorch script', async () => {
     const rows = Array.from({ length: 20 }, (_, i) => `${i / 10},${(2 * i) / 10 + 1}`);
     await writeFile(join(dataFolder, 'data.csv'), rows.join('\n'));
