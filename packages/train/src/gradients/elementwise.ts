@@ -127,6 +127,12 @@ export const elementwise = {
     const above = m.mask('Greater', x, 0);
     return m.mul(dy, m.add(above, m.mul(m.oneMinus(above), m.add(y, floatAttribute(node, 'alpha', 1)))));
   }),
+  // below 0: e^(x/α) = y/α + 1
+  Celu: unary(({ m, x, y, dy, node }) => {
+    const above = m.mask('Greater', x, 0);
+    const below = m.add(m.mul(y, 1 / floatAttribute(node, 'alpha', 1)), 1);
+    return m.mul(dy, m.add(above, m.mul(m.oneMinus(above), below)));
+  }),
   // γ above 0; below: γ α e^x = y + γα
   Selu: unary(({ m, x, y, dy, node }) => {
     const [alpha, gamma] = [

@@ -71,7 +71,8 @@ function windowCounts(call: Call, geometry: Geometry): number[] {
 /** dx: every input gets dy/n from each window that it is in, a transposed depthwise convolution with ones. */
 function averagePoolPull(call: Call, dy: Value): Value[] {
   const { m } = call;
-  if (intAttribute(call.node, 'ceil_mode', 0) !== 0) throw unsupported(call.node, 'ceil_mode has no gradient rule');
+  if (intAttribute(call.node, 'ceil_mode', 0) !== 0 && intAttribute(call.node, 'count_include_pad', 0) !== 0)
+    throw unsupported(call.node, 'ceil_mode that counts the padding has no gradient rule');
   const geometry = poolGeometry(call);
   const counts = windowCounts(call, geometry);
   const x = inputOf(call, 0);
@@ -104,6 +105,8 @@ function spreadOut(m: Algebra, shares: Value, { x, geometry }: { x: Value; geome
     const reached = ((spatial(shares)[i] as number) - 1) * (strides[i] as number) + reach;
     return size - (reached - (padsBefore[i] as number) - (padsAfter[i] as number));
   });
+  // Windows that ceil_mode lets reach over the edge are cut off there.
+  const after = padsAfter.map((pad, i) => pad + Math.max(0, -(extra[i] as number)));
   const ones = m.scope.constant(
     tensorOf('float32', [channels, 1, ...kernel], new Float32Array(channels * product(kernel)).fill(1)),
   );
@@ -111,8 +114,8 @@ function spreadOut(m: Algebra, shares: Value, { x, geometry }: { x: Value; geome
     kernel_shape: [...kernel],
     strides: [...strides],
     dilations: [...dilations],
-    pads: [...padsBefore, ...padsAfter],
-    output_padding: extra,
+    pads: [...padsBefore, ...after],
+    output_padding: extra.map((size) => Math.max(0, size)),
     group: channels,
   });
 }

@@ -1,5 +1,5 @@
 // The gradient of Resize. Resampling is linear and separable: each axis is a matrix that is known when compiling, and its transpose goes back.
-import { floatAttribute, stringAttribute, tensorOf, type Node, type Value } from '@sanderling/onnx';
+import { intAttribute, stringAttribute, tensorOf, type Node, type Value } from '@sanderling/onnx';
 import { dimsOf, product, type Algebra } from '../algebra.ts';
 import { inputOf, single, unsupported, type Call, type GradientRule } from './rule.ts';
 
@@ -75,7 +75,7 @@ function tileOf(node: Node, from: readonly number[], to: readonly number[]): num
 
 function resizePull(call: Call, dy: Value): Value[] {
   const { m, node } = call;
-  if (floatAttribute(node, 'antialias', 0) !== 0 || node.attributes['axes'] !== undefined)
+  if (intAttribute(node, 'antialias', 0) !== 0 || node.attributes['axes'] !== undefined)
     throw unsupported(node, 'antialias and axes have no gradient rule');
   const [from, to] = [dimsOf(inputOf(call, 0)), dimsOf(dy)];
   const tile = tileOf(node, from, to);
@@ -94,13 +94,23 @@ function tileSums(m: Algebra, dy: Value, tile: readonly number[]): Value {
   return m.mul(averaged, product(tile));
 }
 
-/** The gradient of one axis times its matrix. */
+/** The gradient of one axis that was resampled by a matrix. */
 function back({ m, node }: Call, gradient: Value, at: Axis & { readonly axis: number }): Value {
-  const dims = dimsOf(gradient);
-  const matrix = m.scope.constant(tensorOf('float32', [at.to, at.from], matrixOf(node, at)));
-  const last = dims.length - 1;
-  const order = [...dims.keys()].with(at.axis, last).with(last, at.axis);
-  return m.transpose(m.matmul(m.transpose(gradient, order), matrix), order);
+  return throughMatrix(m, gradient, { ...at, matrix: matrixOf(node, at) });
+}
+
+/** One axis that is a matrix [to, from] times its input, and that matrix, row by row. */
+interface Linear extends Axis {
+  readonly axis: number;
+  readonly matrix: Float32Array;
+}
+
+/** The gradient of an axis that is a constant matrix times its input: the gradient times that matrix. */
+export function throughMatrix(m: Algebra, gradient: Value, { axis, from, to, matrix }: Linear): Value {
+  const last = dimsOf(gradient).length - 1;
+  const order = [...dimsOf(gradient).keys()].with(axis, last).with(last, axis);
+  const rows = m.scope.constant(tensorOf('float32', [to, from], matrix));
+  return m.transpose(m.matmul(m.transpose(gradient, order), rows), order);
 }
 
 export const resize = { Resize: single(resizePull) } as const satisfies Record<string, GradientRule>;

@@ -149,6 +149,27 @@ describe('gradient rules', () => {
     },
   );
 
+  test('what is made of the shape of a value needs no rules and takes no gradient', async () => {
+    const inner = new GraphBuilder('masked');
+    const x = inner.input('x', 'float32', [3, 3]);
+    const ones = inner.op('ConstantOfShape', [inner.op('Shape', [x])], { value: tensorOf('float32', [1], [1]) });
+    const rows = inner.op('Gather', [inner.op('NonZero', [ones]), inner.int64([0])]);
+    const mask = inner.op('Mul', [
+      inner.op('Trilu', [ones]),
+      inner.op('ReduceMax', [inner.op('Cast', [rows], { to: 1 })]),
+    ]);
+    inner.output('y', inner.op('ReduceSum', [inner.op('Mul', [x, mask])], { keepdims: 0 }));
+    const b = new GraphBuilder('outer');
+    const watched = b.input('x', 'float32', [3, 3]);
+    const tape = new Tape(b);
+    tape.watch([watched]);
+    const total = tape.record(inner.build(), new Map([['x', watched]])).get('y') as Value;
+    b.output('dx', tape.gradients(total, [watched])[0] as Value);
+    await using session = await openSession(modelOf(b.build()));
+    const { dx } = await session.run({ x: { dtype: 'float32', dims: [3, 3], data: new Float32Array(9) } });
+    expect(Array.from((dx as RunTensor).data as Float32Array)).toEqual([2, 2, 2, 0, 2, 2, 0, 0, 2]);
+  });
+
   test('every rule that passes a gradient has a fixture', () => {
     const covered = new Set([
       ...fixtures.map(({ op }) => op),

@@ -1,7 +1,8 @@
 // Gradients of operators that only move numbers about: the gradient moves the other way.
-import { intAttribute, intsAttribute, type Value } from '@sanderling/onnx';
+import { intAttribute, intsAttribute, stringAttribute, type Value } from '@sanderling/onnx';
 import { dimsOf, type Algebra } from '../algebra.ts';
 import { constantNumbers, numbersOf } from './constants.ts';
+import { throughMatrix } from './resize.ts';
 import { inputOf, single, unsupported, type Call, type GradientRule } from './rule.ts';
 
 /** The same numbers in another shape: the gradient takes the shape of the input. */
@@ -126,17 +127,35 @@ function oneRow(m: Algebra, dy: Value, at: { dims: readonly number[]; axis: numb
   return m.pad(m.reshape(dy, dims.with(axis, 1)), none.with(axis, row), none.with(axis, size - 1 - row));
 }
 
-/** The gradient without the padding (constant padding only). */
+/** Where a place outside an axis of `size` takes its number from. */
+const borders: Readonly<Record<string, (at: number, size: number) => number>> = {
+  edge: (at, size) => Math.min(Math.max(at, 0), size - 1),
+  reflect: (at, size) => (at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at),
+  wrap: (at, size) => ((at % size) + size) % size,
+};
+
+/** The gradient without the padding; where the padding repeats numbers, its gradient goes to those. */
 function padPull(call: Call, dy: Value): Value[] {
-  const mode = call.node.attributes['mode'];
-  if (mode?.type === 'string' && mode.value !== 'constant')
-    throw unsupported(call.node, `mode ${String(mode.value)} has no gradient rule`);
   const dims = dimsOf(inputOf(call, 0));
   const pads = constantNumbers(call, 1);
   const named = call.inputs[3] === undefined ? dims.map((_, i) => i) : constantNumbers(call, 3);
   const axes = named.map((axis) => (axis + dims.length) % dims.length);
-  const ranges = axes.map((axis, i) => [pads[i] as number, (pads[i] as number) + (dims[axis] as number)] as const);
-  return [call.m.slices(dy, axes, ranges)];
+  const mode = stringAttribute(call.node, 'mode', 'constant');
+  if (mode === 'constant') {
+    const ranges = axes.map((axis, i) => [pads[i] as number, (pads[i] as number) + (dims[axis] as number)] as const);
+    return [call.m.slices(dy, axes, ranges)];
+  }
+  const source = borders[mode];
+  if (source === undefined) throw unsupported(call.node, `mode ${mode} has no gradient rule`);
+  return [
+    axes.reduce((gradient, axis, i) => {
+      const [from, to] = [dims[axis] as number, dimsOf(dy)[axis] as number];
+      if (from === to) return gradient;
+      const matrix = new Float32Array(to * from);
+      for (let at = 0; at < to; at += 1) matrix[at * from + source(at - (pads[i] as number), from)] = 1;
+      return throughMatrix(call.m, gradient, { axis, from, to, matrix });
+    }, dy),
+  ];
 }
 
 /** The copies' gradients are added up. */
@@ -156,14 +175,30 @@ function tilePull(call: Call, dy: Value): Value[] {
 }
 
 /** Depth to space and back are permutations of the numbers: each undoes the other. */
-function undo(opType: 'DepthToSpace' | 'SpaceToDepth'): GradientRule {
-  return single((call, dy) => {
-    const blocksize = intAttribute(call.node, 'blocksize', 1);
-    if (opType === 'SpaceToDepth' && call.node.attributes['mode']?.value === 'CRD')
-      throw unsupported(call.node, 'mode CRD has no gradient rule');
-    return [call.m.op(opType, [dy], { blocksize })];
-  });
+function depthToSpacePull(call: Call, dy: Value): Value[] {
+  const { m, node } = call;
+  const blocksize = intAttribute(node, 'blocksize', 1);
+  if (stringAttribute(node, 'mode', 'DCR') !== 'CRD') return [m.op('SpaceToDepth', [dy], { blocksize })];
+  const dims = dimsOf(inputOf(call, 0));
+  const [batch, channels, high, wide] = dims as [number, number, number, number];
+  const blocks = m.reshape(dy, [batch, channels / blocksize ** 2, high, blocksize, wide, blocksize]);
+  return [m.reshape(m.transpose(blocks, [0, 1, 3, 5, 2, 4]), dims)];
 }
+
+/** The gradients of the picked numbers go back to their places. */
+const topK: GradientRule = {
+  train: ({ m, node, inputs }) => {
+    const [values, indices] = m.scope.ops('TopK', inputs, node.attributes, 2) as [Value, Value];
+    return { outputs: [values, indices], saved: { indices } };
+  },
+  pull: (call, [dy]) => {
+    if (dy === undefined) return [];
+    const x = inputOf(call, 0);
+    const axis = intAttribute(call.node, 'axis', -1);
+    const places = [call.m.zeros(dimsOf(x), dy.dtype), call.saved['indices'], dy];
+    return [call.m.op('ScatterElements', places, { axis })];
+  },
+};
 
 export const shape = {
   Reshape: reshaped,
@@ -179,6 +214,11 @@ export const shape = {
   // d expand(x) = Σ over the repeated axes
   Expand: single((call, dy) => [call.m.unbroadcast(dy, inputOf(call, 0))]),
   Tile: single(tilePull),
-  DepthToSpace: undo('SpaceToDepth'),
-  SpaceToDepth: undo('DepthToSpace'),
+  DepthToSpace: single(depthToSpacePull),
+  SpaceToDepth: single(({ m, node }, dy) => [
+    m.op('DepthToSpace', [dy], { blocksize: intAttribute(node, 'blocksize', 1) }),
+  ]),
+  // d trilu(x) = trilu(dx)
+  Trilu: single(({ m, node, inputs }, dy) => [m.op('Trilu', [dy, inputs[1]], node.attributes)]),
+  TopK: topK,
 } as const satisfies Record<string, GradientRule>;

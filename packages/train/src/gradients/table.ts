@@ -1,5 +1,6 @@
 // The table of gradient rules: every ONNX operator that can be trained through.
 import { convolution } from './convolution.ts';
+import { einsum } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
 import { steps } from './flat.ts';
 import { matrix } from './matrix.ts';
@@ -18,6 +19,7 @@ export const gradientRules = {
   ...elementwise,
   ...steps,
   ...matrix,
+  ...einsum,
   ...shape,
   ...reduce,
   ...softmax,

@@ -1,7 +1,7 @@
 // Reverse-mode differentiation of finished graphs (Griewank & Walther, Evaluating Derivatives, ch. 3): a graph is written into a builder
 // node by node while a tape remembers what depends on the parameters; gradients are then pulled back from the end of the tape.
 import { SanderlingError } from '@sanderling/kit';
-import type { Graph, GraphBuilder, Node, Value } from '@sanderling/onnx';
+import type { DataType, Graph, GraphBuilder, Node, Value } from '@sanderling/onnx';
 import { Algebra, dimsOf } from '../algebra.ts';
 import { labelOf, unsupported, type Call, type GradientRule, type Gradients, type Training } from './rule.ts';
 import { gradientRule } from './table.ts';
@@ -84,8 +84,8 @@ export class Tape {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : valueNamed(values, name, node)));
     const active = inputs.some((value) => value !== undefined && this.#active.has(value.name));
     const rule = gradientRule(node.opType, node.domain);
-    if (active && rule === undefined) throw unsupported(node, 'has no gradient rule');
     const outputs = active && rule !== undefined ? this.#record(node, inputs, rule) : this.#write(node, inputs);
+    if (active && rule === undefined && outputs.some(isReal)) throw unsupported(node, 'has no gradient rule');
     node.outputs.forEach((name, i) => {
       const value = outputs[i];
       if (name !== '' && value !== undefined) values.set(name, value);
@@ -109,7 +109,7 @@ export class Tape {
     call.saved = trained.saved ?? {};
     const same = new Set(inputs.map((input) => input?.name));
     if (!trained.outputs.some((output) => output !== undefined && !same.has(output.name))) return trained.outputs;
-    for (const output of trained.outputs) if (output !== undefined) this.#active.add(output.name);
+    for (const output of trained.outputs) if (isReal(output)) this.#active.add(output.name);
     this.#entries.push({ rule, call });
     return trained.outputs;
   }
@@ -122,6 +122,13 @@ export class Tape {
     const count = node.outputs.findLastIndex((name) => name !== '') + 1;
     return this.m.scope.ops(node.opType, inputs, node.attributes, { count, domain: node.domain });
   }
+}
+
+const real: ReadonlySet<string> = new Set<DataType>(['float16', 'bfloat16', 'float32', 'float64']);
+
+/** Whether a gradient can pass: what is made of shapes, indices and comparisons depends on nothing smoothly. */
+function isReal(value: Value | undefined): value is Value {
+  return value !== undefined && (value.dtype === undefined || real.has(value.dtype));
 }
 
 function valueNamed(values: ReadonlyMap<string, Value>, name: string, node: Node): Value {
