@@ -85,7 +85,7 @@ export class Tape {
     const active = inputs.some((value) => value !== undefined && this.#active.has(value.name));
     const rule = gradientRule(node.opType, node.domain);
     const outputs = active && rule !== undefined ? this.#record(node, inputs, rule) : this.#write(node, inputs);
-    if (active && rule === undefined && outputs.some(isReal)) throw unsupported(node, 'has no gradient rule');
+    if (active && rule === undefined && outputs.some(isSmooth)) throw unsupported(node, 'has no gradient rule');
     node.outputs.forEach((name, i) => {
       const value = outputs[i];
       if (name !== '' && value !== undefined) values.set(name, value);
@@ -109,7 +109,7 @@ export class Tape {
     call.saved = trained.saved ?? {};
     const same = new Set(inputs.map((input) => input?.name));
     if (!trained.outputs.some((output) => output !== undefined && !same.has(output.name))) return trained.outputs;
-    for (const output of trained.outputs) if (isReal(output)) this.#active.add(output.name);
+    for (const output of trained.outputs) if (isSmooth(output)) this.#active.add(output.name);
     this.#entries.push({ rule, call });
     return trained.outputs;
   }
@@ -124,11 +124,11 @@ export class Tape {
   }
 }
 
-const real: ReadonlySet<string> = new Set<DataType>(['float16', 'bfloat16', 'float32', 'float64']);
+const indices: ReadonlySet<string> = new Set<DataType>(['bool', 'int32', 'int64', 'uint32', 'uint64', 'string']);
 
-/** Whether a gradient can pass: what is made of shapes, indices and comparisons depends on nothing smoothly. */
-function isReal(value: Value | undefined): value is Value {
-  return value !== undefined && (value.dtype === undefined || real.has(value.dtype));
+/** Whether a gradient can pass: shapes, indices and comparisons depend on nothing smoothly. Codes of 16 bits and fewer do, straight through their rounding. */
+function isSmooth(value: Value | undefined): value is Value {
+  return value !== undefined && !indices.has(value.dtype);
 }
 
 function valueNamed(values: ReadonlyMap<string, Value>, name: string, node: Node): Value {
