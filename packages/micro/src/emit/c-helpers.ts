@@ -1,10 +1,13 @@
 // Small functions that generated code shares; only those that a model needs are written into it. Prefixed with the model's name.
 import { integerHelpers } from '../quantised/support.ts';
+import { curveHelpers } from './curves/curves.ts';
+import { productHelpers } from './products.ts';
 
-/** A helper's C text; NAME stands for the prefix. `constantBytes`: of its tables. */
+/** A helper's C text; NAME stands for the prefix. `constantBytes`: of its tables. `needs`: helpers that it calls, which stand before it. */
 interface Helper {
   readonly text: string;
   readonly constantBytes?: number;
+  readonly needs?: readonly string[];
 }
 
 const convert = (name: string, to: string, low: string, high: string): Helper => ({
@@ -34,79 +37,15 @@ static ${to} NAME_${name}(double x)
 }`,
 });
 
-/** `s0 += w[0] * a;` for four rows at each of some elements of x. */
-const fourRows = (elements: readonly string[], indent: string): string =>
-  elements.flatMap((x, k) => [0, 1, 2, 3].map((row) => `${indent}s${row} += w[${4 * k + row}] * ${x};`)).join('\n');
-
-const multiply = (name: string, c: string): Helper => ({
-  text: `/*
- * y += W x for a matrix of rows x depth. Four rows lie interleaved, so that each element of x is read once for all of them;
- * the last rows % 4 lie one after another.
- */
-static void NAME_${name}(${c} *y, const ${c} *w, const ${c} *x, int32_t rows, int32_t depth)
-{
-    for (int32_t four = rows / 4; four > 0; four--) {
-        const ${c} *v = x;
-        ${c} s0 = y[0];
-        ${c} s1 = y[1];
-        ${c} s2 = y[2];
-        ${c} s3 = y[3];
-        for (int32_t k = depth / 4; k > 0; k--) {
-${fourRows(['v[0]', 'v[1]', 'v[2]', 'v[3]'], '            ')}
-            w += 16;
-            v += 4;
-        }
-        for (int32_t k = depth % 4; k > 0; k--) {
-${fourRows(['v[0]'], '            ')}
-            w += 4;
-            v++;
-        }
-        y[0] = s0;
-        y[1] = s1;
-        y[2] = s2;
-        y[3] = s3;
-        y += 4;
-    }
-    for (int32_t row = 0; row < rows % 4; row++) {
-        const ${c} *v = x;
-        ${c} sum = y[row];
-        for (int32_t k = depth / 4; k > 0; k--) {
-            sum += w[0] * v[0];
-            sum += w[1] * v[1];
-            sum += w[2] * v[2];
-            sum += w[3] * v[3];
-            w += 4;
-            v += 4;
-        }
-        for (int32_t k = depth % 4; k > 0; k--) {
-            sum += w[0] * v[0];
-            w++;
-            v++;
-        }
-        y[row] = sum;
-    }
-}`,
-});
-
 /** All helpers by name. */
 export const helpers = {
   ...integerHelpers,
-  sigmoidf: {
-    text: `static float NAME_sigmoidf(float x)
-{
-    return 1.0F / (1.0F + expf(-x));
-}`,
-  },
+  ...curveHelpers,
+  ...productHelpers,
   sigmoid: {
     text: `static double NAME_sigmoid(double x)
 {
     return 1.0 / (1.0 + exp(-x));
-}`,
-  },
-  softplusf: {
-    text: `static float NAME_softplusf(float x)
-{
-    return (x > 0.0F) ? (x + log1pf(expf(-x))) : log1pf(expf(x));
 }`,
   },
   softplus: {
@@ -115,8 +54,6 @@ export const helpers = {
     return (x > 0.0) ? (x + log1p(exp(-x))) : log1p(exp(x));
 }`,
   },
-  multiplyf: multiply('multiplyf', 'float'),
-  multiply: multiply('multiply', 'double'),
   to_int8: convert('to_int8', 'int8_t', '-128.0', '127.0'),
   to_int16: convert('to_int16', 'int16_t', '-32768.0', '32767.0'),
   to_int32: convert('to_int32', 'int32_t', '-2147483648.0', '2147483647.0'),
@@ -145,6 +82,18 @@ export type HelperName = keyof typeof helpers;
 
 /** Bytes of the tables of a helper. */
 export const helperConstantBytes = (name: HelperName): number => (helpers[name] as Helper).constantBytes ?? 0;
+
+/** The helpers that are asked for and those that they need, in the order in which they stand in a file. */
+export function helpersFor(asked: ReadonlySet<HelperName>): readonly HelperName[] {
+  const all = new Set<string>();
+  const add = (name: string): void => {
+    if (all.has(name)) return;
+    all.add(name);
+    for (const other of (helpers[name as HelperName] as Helper).needs ?? []) add(other);
+  };
+  for (const name of asked) add(name);
+  return (Object.keys(helpers) as HelperName[]).filter((name) => all.has(name));
+}
 
 /** The text of a helper for a model. */
 export function helperText(name: HelperName, prefix: string): string {

@@ -3,7 +3,7 @@ import type { Layer, Program } from '../ir.ts';
 import type { MemoryPlan } from '../memory/plan.ts';
 import type { GenerateOptions } from '../options.ts';
 import { indented, type Lines } from './c-text.ts';
-import { helperConstantBytes, helpers, helperText, type HelperName } from './c-helpers.ts';
+import { helperConstantBytes, helpersFor, helperText, type HelperName } from './c-helpers.ts';
 import { Constants, elementsOf } from './constants.ts';
 import { headerText, interfaceOf, resetSignature, type CInterface } from './interface.ts';
 import { writeLayer } from './layers.ts';
@@ -41,9 +41,8 @@ export function writeFiles(program: Program, plan: MemoryPlan, options: WriteOpt
   const modelBytes = constants.bytes + tables;
   const test = selfTest ? selfTestText(face, selfTest, constants) : [];
   const about = aboutText(program, plan, modelBytes);
-  const ordered = (Object.keys(helpers) as HelperName[]).filter((name) => needed.has(name));
   const body = [
-    ...ordered.flatMap((name) => [helperText(name, program.name), '']),
+    ...helpersFor(needed).flatMap((name) => [helperText(name, program.name), '']),
     ...[...definitions.values()].flatMap((text) => [text, '']),
     ...codes.flatMap(({ text }) => text),
     ...reset,

@@ -1,8 +1,9 @@
 // Sums in blocks of rows: constant matrices are stored so that the rows of a block lie interleaved, and every element of x is read once for all of them.
+import { rowsTogether } from '../emit/products.ts';
 import type { ElementType } from '../ir.ts';
 
 /** Rows that are summed at once: as many as share an element of x without running out of registers. */
-export const rowsAtOnce = 4;
+const rowsAtOnce = 4;
 
 /** The sizes of the blocks that `rows` are cut into: all of one size where one from 4 to 2 divides them, else fours and a rest. */
 export function blockSizes(rows: number): { readonly size: number; readonly full: number; readonly rest: number } {
@@ -27,15 +28,18 @@ export function interleaved({ rows, depth, at }: Matrix, size: number): Float64A
   return packed;
 }
 
-/** The form that the helper `multiply` takes: fours interleaved, the last rows % 4 one after another. */
+/** The form that the helper `multiply` takes: eights interleaved, then four, the last rows % 4 one after another. */
 export function forMultiply({ rows, depth, at }: Matrix): Float64Array {
-  const whole = rows - (rows % rowsAtOnce);
-  const rest = { rows: rows - whole, depth, at: (row: number, k: number) => at(whole + row, k) };
   const packed = new Float64Array(rows * depth);
-  packed.set(interleaved({ rows: whole, depth, at }, rowsAtOnce));
-  packed.set(interleaved(rest, 1), whole * depth);
+  let from = 0;
+  for (const size of [rowsTogether, rowsTogether / 2, 1])
+    while (rows - from >= size) {
+      const first = from;
+      packed.set(interleaved({ rows: size, depth, at: (row, k) => at(first + row, k) }, size), first * depth);
+      from += size;
+    }
   return packed;
 }
 
-/** The name of the helper that adds W x to y. */
+/** The name of the helper for y = start + W x. */
 export const multiplyHelper = (dtype: ElementType): string => (dtype === 'float32' ? 'multiplyf' : 'multiply');

@@ -3,6 +3,7 @@ import { floatAttribute, intAttribute, stringAttribute } from '@sanderling/onnx'
 import { literal, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type ElementType, type Layer } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
+import { curve, type Curve } from './curves.ts';
 import {
   broadcastStrides,
   everything,
@@ -14,13 +15,14 @@ import {
   type OperatorRule,
 } from './rule.ts';
 
-/** What an expression is made with: the desk, the element type, f = a literal of that type, m = a math.h function, a = an attribute as literal. */
+/** What an expression is made with: the desk, the element type, f = a literal of that type, m = a math.h function, curve = one of emit/curves, a = an attribute as literal. */
 interface Pen {
   readonly desk: Desk;
   readonly layer: Layer;
   readonly dtype: ElementType;
   readonly f: (value: number) => string;
   readonly m: (name: string) => string;
+  readonly curve: (name: Curve) => string;
   readonly a: (name: string, fallback: number) => string;
 }
 
@@ -31,7 +33,16 @@ function penOf(desk: Desk): Pen {
   const { dtype } = inputOf(layer, 0);
   const f = (value: number): string => literal(value, dtype);
   const m = (name: string): string => math(name, dtype);
-  return { desk, layer, dtype, f, m, a: (name, fallback) => f(floatAttribute(layer.node, name, fallback)) };
+  const named = (name: Curve): string => curve(desk, name, dtype);
+  return {
+    desk,
+    layer,
+    dtype,
+    f,
+    m,
+    curve: named,
+    a: (name, fallback) => f(floatAttribute(layer.node, name, fallback)),
+  };
 }
 
 /** Walks all inputs against the output's shape. */
@@ -63,6 +74,7 @@ const unary = (expression: (x: string, pen: Pen) => string, types = floats): Ope
   covers: 'all',
 });
 const call = (name: string): OperatorRule => unary((x, { m }) => `${m(name)}(${x})`);
+const ownCurve = (name: Curve): OperatorRule => unary((x, pen) => `${pen.curve(name)}(${x})`);
 const binary = (expression: (a: string, b: string, pen: Pen) => string, types = numbers): OperatorRule =>
   rule(types, ['a', 'b'], ([a, b], pen) => expression(a!, b!, pen));
 
@@ -154,15 +166,13 @@ const extreme = (sign: '>' | '<'): OperatorRule => {
   };
 };
 
-function gelu(x: string, { layer, f, m }: Pen): string {
+function gelu(x: string, { layer, f, curve }: Pen): string {
   if (stringAttribute(layer.node, 'approximate', 'none') === 'tanh')
-    return `${f(0.5)} * ${x} * (${f(1)} + ${m('tanh')}(${f(Math.sqrt(2 / Math.PI))} * (${x} + ${f(0.044715)} * ${x} * ${x} * ${x})))`;
-  return `${f(0.5)} * ${x} * (${f(1)} + ${m('erf')}(${x} * ${f(Math.SQRT1_2)}))`;
+    return `${f(0.5)} * ${x} * (${f(1)} + ${curve('tanh')}(${f(Math.sqrt(2 / Math.PI))} * (${x} + ${f(0.044715)} * ${x} * ${x} * ${x})))`;
+  return `${f(0.5)} * ${x} * (${f(1)} + ${curve('erf')}(${x} * ${f(Math.SQRT1_2)}))`;
 }
 
 const integersOf = numbers.filter((dtype) => elementTypes[dtype].kind === 'integer');
-const sigmoid = (x: string, { desk, m }: Pen): string => `${desk.helper(m('sigmoid'))}(${x})`;
-const softplus = (x: string, { desk, m }: Pen): string => `${desk.helper(m('softplus'))}(${x})`;
 
 /** Clip: the bounds are attributes (opset 6) or inputs that may be absent. */
 function writeClip(desk: Desk): Lines {
@@ -249,18 +259,18 @@ export const elementwiseOperators = {
   Cast: cast,
   CastLike: { ...cast, inputs: ['x', 'like'], required: 2, mixed: [1] },
   Ceil: call('ceil'),
-  Celu: unary((x, { f, m, a }) => {
+  Celu: unary((x, { f, curve, a }) => {
     const alpha = a('alpha', 1);
-    return `(${x} > ${f(0)}) ? ${x} : ${alpha} * ${m('expm1')}(${x} / ${alpha})`;
+    return `(${x} > ${f(0)}) ? ${x} : ${alpha} * ${curve('expm1')}(${x} / ${alpha})`;
   }),
   Clip: { covers: 'all', inputs: ['x', 'low', 'high'], types: numbers, write: writeClip, elementwise: true },
   Cos: call('cos'),
   Cosh: call('cosh'),
   Div: binary(quotient),
-  Elu: unary((x, { f, m, a }) => `(${x} < ${f(0)}) ? ${a('alpha', 1)} * ${m('expm1')}(${x}) : ${x}`),
+  Elu: unary((x, { f, curve, a }) => `(${x} < ${f(0)}) ? ${a('alpha', 1)} * ${curve('expm1')}(${x}) : ${x}`),
   Equal: compare('=='),
-  Erf: call('erf'),
-  Exp: call('exp'),
+  Erf: ownCurve('erf'),
+  Exp: ownCurve('exp'),
   Floor: call('floor'),
   Gelu: unary(gelu),
   Greater: compare('>', numbers),
@@ -278,7 +288,7 @@ export const elementwiseOperators = {
   LeakyRelu: unary((x, { f, a }) => `(${x} < ${f(0)}) ? ${a('alpha', 0.01)} * ${x} : ${x}`),
   Less: compare('<', numbers),
   LessOrEqual: compare('<=', numbers),
-  Log: call('log'),
+  Log: ownCurve('log'),
   Max: extreme('>'),
   Mean: {
     ...folded((a, b) => `${a} + ${b}`, floats),
@@ -288,7 +298,7 @@ export const elementwiseOperators = {
     },
   },
   Min: extreme('<'),
-  Mish: unary((x, pen) => `${x} * ${pen.m('tanh')}(${softplus(x, pen)})`),
+  Mish: unary((x, pen) => `${x} * ${pen.curve('tanh')}(${pen.curve('softplus')}(${x}))`),
   Mod: {
     ...rule(numbers, ['a', 'b'], remainder),
     covers: 'integers; floats with fmod = 1',
@@ -313,29 +323,29 @@ export const elementwiseOperators = {
     numbers.filter((t) => elementTypes[t].signed),
   ),
   Round: call('rint'),
-  Selu: unary((x, { f, m, a }) => {
+  Selu: unary((x, { f, curve, a }) => {
     const gamma = a('gamma', 1.0507009873554805);
-    return `(${x} > ${f(0)}) ? ${gamma} * ${x} : ${gamma} * ${a('alpha', 1.6732632423543772)} * ${m('expm1')}(${x})`;
+    return `(${x} > ${f(0)}) ? ${gamma} * ${x} : ${gamma} * ${a('alpha', 1.6732632423543772)} * ${curve('expm1')}(${x})`;
   }),
   Shrink: unary(
     (x, { f, a }) =>
       `(${x} < -${a('lambd', 0.5)}) ? ${x} + ${a('bias', 0)} : ((${x} > ${a('lambd', 0.5)}) ? ${x} - ${a('bias', 0)} : ${f(0)})`,
   ),
-  Sigmoid: unary(sigmoid),
+  Sigmoid: ownCurve('sigmoid'),
   Sign: unary((x, { dtype }) => {
     const zero = literal(0, dtype);
     return `(${elementTypes[dtype].c})((${x} > ${zero}) - (${x} < ${zero}))`;
   }, numbers),
   Sin: call('sin'),
   Sinh: call('sinh'),
-  Softplus: unary(softplus),
+  Softplus: ownCurve('softplus'),
   Softsign: unary((x, { f, m }) => `${x} / (${f(1)} + ${m('fabs')}(${x}))`),
   Sqrt: call('sqrt'),
   Sub: arithmetic('-'),
   Sum: folded((a, b) => `${a} + ${b}`, floats),
-  Swish: unary((x, pen) => `${x} * ${sigmoid(`${pen.a('alpha', 1)} * ${x}`, pen)}`),
+  Swish: unary((x, pen) => `${x} * ${pen.curve('sigmoid')}(${pen.a('alpha', 1)} * ${x})`),
   Tan: call('tan'),
-  Tanh: call('tanh'),
+  Tanh: ownCurve('tanh'),
   ThresholdedRelu: unary((x, { f, a }) => `(${x} > ${a('alpha', 1)}) ? ${x} : ${f(0)}`),
   Where: {
     covers: 'all, with broadcasting',

@@ -14,18 +14,26 @@ function constantColumns(value: Value, transposed: boolean): Matrix | undefined 
   return { rows, depth, at };
 }
 
-/** y = start; y += W x, for each of `count` rows x of the left operand. */
-function products(desk: Desk, { rows, depth, at }: Matrix, { count, start }: { count: number; start: string }): Lines {
+/** Where the sums of a row of results start: C of element j, or of the first element where the starts lie as they are wanted. */
+interface Start {
+  readonly each: string;
+  readonly row?: string | undefined;
+}
+
+/** y = start + W x, for each of `count` rows x of the left operand. */
+function products(desk: Desk, { rows, depth, at }: Matrix, { count, start }: { count: number; start: Start }): Lines {
   const { dtype } = outputOf(desk.layer);
   const weights = desk.constant('blocks', dtype, forMultiply({ rows, depth, at }));
   const multiply = desk.helper(multiplyHelper(dtype));
   const [x, y] = [desk.input(0), desk.output()];
-  if (count === 1)
-    return [...loop('j', rows, [`${y}[j] = ${start};`]), `${multiply}(${y}, ${weights}, ${x}, ${rows}, ${depth});`];
+  const one = (to: string, from: string): Lines => [
+    ...(start.row === undefined ? loop('j', rows, [`${to}[j] = ${start.each};`]) : []),
+    `${multiply}(${to}, ${start.row ?? to}, ${weights}, ${from}, ${rows}, ${depth});`,
+  ];
+  if (count === 1) return one(y, x);
   return loop('i', count, [
     `${elementTypes[dtype].c} *const row = ${y} + i * ${rows};`,
-    ...loop('j', rows, [`row[j] = ${start};`]),
-    `${multiply}(row, ${weights}, ${x} + i * ${depth}, ${rows}, ${depth});`,
+    ...one('row', `${x} + i * ${depth}`),
   ]);
 }
 
@@ -81,7 +89,10 @@ function writeGemm(desk: Desk): Lines {
   if (matrix) {
     const scaledMatrix =
       alpha === 1 ? matrix : { ...matrix, at: (row: number, k: number) => alpha * matrix.at(row, k) };
-    return products(desk, scaledMatrix, { count: rows, start: term === '' ? literal(0, out.dtype) : term });
+    const whole = at !== '' && beta === 1 && steps[1] === 1;
+    const row = whole ? `${desk.input(2)}${rows === 1 || steps[0] === 0 ? '' : ` + i * ${steps[0]}`}` : undefined;
+    const start = { each: term === '' ? literal(0, out.dtype) : term, row };
+    return products(desk, scaledMatrix, { count: rows, start });
   }
   const right = rightOperand(desk, b, transB);
   const added = term === '' ? '' : ` + ${term}`;
@@ -126,7 +137,8 @@ function writeMatMul(desk: Desk): Lines {
     return broadcastStrides(dims.slice(0, -2), outer).map((stride) => stride * matrix);
   };
   const matrix = constantColumns(b, false);
-  if (matrix) return products(desk, matrix, { count: productOf(a.dims) / depth, start: literal(0, out.dtype) });
+  if (matrix)
+    return products(desk, matrix, { count: productOf(a.dims) / depth, start: { each: literal(0, out.dtype) } });
   const operand = rightOperand(desk, b, false);
   const dims = [...outer, rows, columns];
   return nest(

@@ -3,6 +3,7 @@ import { floatAttribute, intAttribute } from '@sanderling/onnx';
 import { indexText, literal, loop, math, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type Layer } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
+import { curve } from './curves.ts';
 import { lowest } from './pooling.ts';
 import { axisOf, broadcastStrides, expectDims, inputOf, productOf, type Desk, type OperatorRule } from './rule.ts';
 
@@ -31,14 +32,18 @@ const softmax = (log: boolean): OperatorRule => ({
       ['j', step === 1 ? 0 : 1],
     ]);
     const [x, y] = [`${desk.input(0)}[${at}]`, `${desk.output()}[${at}]`];
-    const exp = math('exp', dtype);
+    const exp = curve(desk, 'exp', dtype);
     const sums = log
       ? [
           ...loop('k', size, [`sum += ${exp}(${x} - best);`]),
-          `const ${c} shift = ${math('log', dtype)}(sum);`,
+          `const ${c} shift = ${curve(desk, 'log', dtype)}(sum);`,
           ...loop('k', size, [`${y} = (${x} - best) - shift;`]),
         ]
-      : [...loop('k', size, [`${y} = ${exp}(${x} - best);`, `sum += ${y};`]), ...loop('k', size, [`${y} /= sum;`])];
+      : [
+          ...loop('k', size, [`${y} = ${exp}(${x} - best);`, `sum += ${y};`]),
+          `const ${c} scale = ${literal(1, dtype)} / sum;`,
+          ...loop('k', size, [`${y} *= scale;`]),
+        ];
     const body = [
       `${c} best = ${lowest(dtype)};`,
       ...loop('k', size, [`if (${x} > best) { best = ${x}; }`]),

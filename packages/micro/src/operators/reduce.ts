@@ -2,6 +2,7 @@
 import { intAttribute, intsAttribute } from '@sanderling/onnx';
 import { literal, loop, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type ElementType, type Layer } from '../ir.ts';
+import { curve } from './curves.ts';
 import { lowest } from './pooling.ts';
 import { axisOf, constantOf, everything, inputOf, numbers, productOf, type Desk, type OperatorRule } from './rule.ts';
 
@@ -9,7 +10,7 @@ import { axisOf, constantOf, everything, inputOf, numbers, productOf, type Desk,
 interface Reduction {
   readonly start: (dtype: ElementType) => string;
   readonly step: (x: string, dtype: ElementType) => string;
-  readonly end?: (value: string, count: string, dtype: ElementType) => string;
+  readonly end?: (value: string, count: string, desk: Desk) => string;
   readonly types?: readonly ElementType[];
 }
 
@@ -45,7 +46,7 @@ function writeReduction(desk: Desk, { start, step, end }: Reduction): Lines {
           ([one]) => [step(one!, x.dtype)],
           6,
         ),
-        `${y} = ${end ? end('value', count, x.dtype) : 'value'};`,
+        `${y} = ${end ? end('value', count, desk) : 'value'};`,
       ];
     },
   );
@@ -104,8 +105,8 @@ function writeLogSumExp(desk: Desk): Lines {
         `${c} best = ${lowest(x.dtype)};`,
         ...nest(inner, walk, ([one]) => [`if (${one} > best) { best = ${one}; }`], 6),
         `${c} value = ${zero(x.dtype)};`,
-        ...nest(inner, walk, ([one]) => [`value += ${math('exp', x.dtype)}(${one} - best);`], 6),
-        `${y} = best + ${math('log', x.dtype)}(value);`,
+        ...nest(inner, walk, ([one]) => [`value += ${curve(desk, 'exp', x.dtype)}(${one} - best);`], 6),
+        `${y} = best + ${curve(desk, 'log', x.dtype)}(value);`,
       ];
     },
   );
@@ -166,11 +167,15 @@ export const reduceOperators = {
     write: writeCumSum,
   },
   ReduceL1: reduction({ start: zero, step: absolute }),
-  ReduceL2: reduction({ start: zero, step: square, end: (value, _, dtype) => root(value, dtype) }),
+  ReduceL2: reduction({
+    start: zero,
+    step: square,
+    end: (value, _, desk) => root(value, inputOf(desk.layer, 0).dtype),
+  }),
   ReduceLogSum: reduction({
     start: zero,
     step: add,
-    end: (value, _, dtype) => `${math('log', dtype)}(${value})`,
+    end: (value, _, desk) => `${curve(desk, 'log', inputOf(desk.layer, 0).dtype)}(${value})`,
     types: floatsOnly,
   }),
   ReduceLogSumExp: { ...reduction({ start: zero, step: add, types: floatsOnly }), write: writeLogSumExp },

@@ -12,16 +12,22 @@ interface Axis {
   readonly scale: number;
 }
 
-/** Output place → input coordinate (ONNX Resize, coordinate_transformation_mode). */
+const f32 = Math.fround;
+
+/** (place + 1/2) / scale in float32. */
+const centre = (place: number, scale: number): number => f32(f32(place + 0.5) / scale);
+
+/** Output place → input coordinate (ONNX Resize, coordinate_transformation_mode), in float32 step by step as ONNX Runtime does: elsewhere a coordinate lands on another place. */
 const coordinates: Readonly<Record<string, (place: number, axis: Axis) => number>> = {
-  half_pixel: (place, { scale }) => (place + 0.5) / scale - 0.5,
+  half_pixel: (place, { scale }) => f32(centre(place, scale) - 0.5),
   half_pixel_symmetric: (place, { from, to, scale }) => {
-    const adjustment = to / (scale * from);
-    return (from / 2) * (1 - adjustment) + (place + 0.5) / scale - 0.5;
+    const adjustment = f32(to / f32(scale * from));
+    return f32(f32(f32((from / 2) * f32(1 - adjustment)) + centre(place, scale)) - 0.5);
   },
-  pytorch_half_pixel: (place, { to, scale }) => (to > 1 ? (place + 0.5) / scale - 0.5 : 0),
-  align_corners: (place, { from, to }) => (to === 1 ? 0 : (place * (from - 1)) / (to - 1)),
-  asymmetric: (place, { scale }) => place / scale,
+  pytorch_half_pixel: (place, { to, scale }) => (to > 1 ? f32(centre(place, scale) - 0.5) : 0),
+  tf_half_pixel_for_nn: (place, { scale }) => centre(place, scale),
+  align_corners: (place, { from, to }) => (to === 1 ? 0 : f32(f32(place * (from - 1)) / (to - 1))),
+  asymmetric: (place, { scale }) => f32(place / scale),
 };
 
 /** Coordinate → place (nearest_mode). */
@@ -56,7 +62,7 @@ function axesOf(layer: Layer): readonly Axis[] {
     const i = axes.indexOf(axis);
     const plain = out.dims[axis]! / from;
     const scale = i < 0 ? 1 : ((scales.length > 0 ? scales[i] : kept) ?? plain);
-    return { from, to: out.dims[axis]!, scale };
+    return { from, to: out.dims[axis]!, scale: f32(scale) };
   });
 }
 
