@@ -57,13 +57,16 @@ function writeGatherElements(desk: Desk): Lines {
   );
 }
 
+/** How many elements are wanted: an input, an attribute before opset 10. */
+const wantedOf = (layer: Layer): number => constantOf(layer, 1)?.[0] ?? intAttribute(layer.node, 'k') ?? 0;
+
 /** Selection of the k greatest (or least) by repeated search; equal elements in the order of their places. */
 function writeTopK(desk: Desk): Lines {
   const { layer } = desk;
   const x = inputOf(layer, 0);
   const axis = axisOf(layer, intAttribute(layer.node, 'axis', -1), x.dims.length);
   const [size, step] = [x.dims[axis]!, stridesOf(x.dims)[axis]!];
-  const k = constantOf(layer, 1)?.[0] ?? 1;
+  const k = wantedOf(layer);
   const sign = intAttribute(layer.node, 'largest', 1) === 1 ? '>' : '<';
   const from = (place: string): string => `${desk.input(0)}[(i * ${size} + ${place}) * ${step} + j]`;
   const to = `(i * ${k} + rank) * ${step} + j`;
@@ -121,7 +124,7 @@ function checkGatherElements(layer: Layer): void {
 
 function checkTopK(layer: Layer): void {
   const { dims } = inputOf(layer, 0);
-  const k = constantOf(layer, 1)?.[0] ?? 0;
+  const k = wantedOf(layer);
   const size = dims[axisOf(layer, intAttribute(layer.node, 'axis', -1), dims.length)]!;
   if (!(k >= 1 && k <= size)) invalid(layer.node, `it wants ${k} of ${size} elements`);
 }
@@ -160,7 +163,6 @@ export const selectOperators = {
     optionalOutputs: true,
     covers: 'constant k; sorted',
     inputs: ['x', 'k'],
-    required: 2,
     types: numbers,
     constants: [1],
     check: checkTopK,
