@@ -40,10 +40,11 @@ function writePool(desk: Desk): Lines {
   const { output, channels } = work.geometry;
   const to = `int8_t *const out = ${desk.output()} + ((n * ${output[0]} + out_h) * ${output[1]} + out_w) * ${channels};`;
   if (work.average) return writeMean(desk, work, to);
+  need(desk, 'int8_dsp', 'int8_most');
   return overPlaces(work, [
     to,
-    ...loop('c', channels, ['out[c] = -128;']),
-    ...overTaps(desk, work, loop('c', channels, ['if (row[c] > out[c]) { out[c] = row[c]; }'])),
+    `memset(out, -128, ${channels});`,
+    ...overTaps(desk, work, [`${prefixOf(desk)}most(out, row, ${channels});`]),
   ]);
 }
 
@@ -51,7 +52,7 @@ function writePool(desk: Desk): Lines {
 function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
   const { channels } = work.geometry;
   const { zeroIn, zero, up, factors, padded } = work.average!;
-  need(desk, 'int8_scale', 'int8_within');
+  need(desk, 'int8_scale', 'int8_within', 'int8_tally');
   const prefix = prefixOf(desk);
   const table = desk.constant('factors', 'int32', factors);
   const less = zeroIn < 0 ? ` + count * ${-zeroIn}` : ` - count * ${zeroIn}`;
@@ -62,7 +63,7 @@ function writeMean(desk: Desk, work: PoolWork, to: string): Lines {
       to,
       'int32_t count = 0;',
       ...loop('c', channels, ['sums[c] = 0;']),
-      ...overTaps(desk, work, ['count++;', ...loop('c', channels, ['sums[c] += row[c];'])]),
+      ...overTaps(desk, work, ['count++;', `${prefix}tally(sums, row, ${channels});`]),
       ...loop('c', channels, [
         `out[c] = (int8_t)${prefix}within(${prefix}scaled(${sum}, ${table}[${padded ? '0' : 'count'}])${plus(zero)}, -128, 127);`,
       ]),

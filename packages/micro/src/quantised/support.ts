@@ -1,6 +1,7 @@
 // C functions that integer layers share: sums of products and their scaling, in portable C99, for the DSP instructions of ARMv7E-M and for NEON. All give equal bytes.
 
 import { planesText } from './support-depthwise.ts';
+import { mostText, tallyText } from './support-pool.ts';
 import { logisticBytes, recurrentText } from './support-recurrent.ts';
 
 const scale = `/* Right shifts of negative numbers must keep the sign. */
@@ -463,5 +464,7 @@ export const integerHelpers = {
   int8_products2: { text: products2 },
   int8_depthwise: { text: depthwise },
   int8_depthwise_planes: { text: planesText },
+  int8_most: { text: mostText },
+  int8_tally: { text: tallyText },
   int8_recurrent: { text: recurrentText, constantBytes: logisticBytes },
 } as const;
