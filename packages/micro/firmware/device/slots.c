@@ -81,6 +81,8 @@ static void go_back(uint32_t type, device_status reason)
 
 void slots_boot(void)
 {
+    /* What was noted and could not be told goes first: giving up the model notes something else in its place. */
+    device_tell();
     state.boots += 1u;
     const bool died = state.probation != 0u && state.attempts >= SLOT_MOST_ATTEMPTS;
     if (state.probation != 0u && !died) {

@@ -18,6 +18,8 @@ export interface DeviceBuildOptions {
   readonly modelBytes?: number;
   /** More macros (firmware/device says which). @default none */
   readonly defines?: Readonly<Record<string, string | number>>;
+  /** Boards only, for tests: the power can be cut at a step of a flash operation (`startDevice` with `dieAt`). @default false, and nothing of it is there */
+  readonly powerCuts?: boolean;
   /** Host only: AddressSanitizer and UndefinedBehaviorSanitizer. @default false */
   readonly sanitize?: boolean;
   /** Host only: which program of firmware/device/host. @default 'host_main.c' */
@@ -29,6 +31,8 @@ export interface DeviceProgram extends AsyncDisposable {
   readonly board: DeviceBoard;
   /** Path of the program or ELF file. */
   readonly path: string;
+  /** Boards: whether it was built to have its power cut at a step. */
+  readonly powerCuts?: boolean;
 }
 
 /** Programs of firmware/device/host, with the ports that they need: sockets, or memory and a hub in C. */
@@ -46,15 +50,18 @@ const boardOnly = ['device_main.c', 'ports_board.c'];
 /** Builds the device. All warnings are errors. @throws UNAVAILABLE without a compiler; INVALID_ARGUMENT for code that does not compile; TOO_LARGE. */
 export async function buildDevice(board: DeviceBoard, options: DeviceBuildOptions = {}): Promise<DeviceProgram> {
   const sources = (await readdir(deviceFolder)).filter((name) => name.endsWith('.c'));
-  const { sensorMs = 0, modelBytes = 262_144, defines = {} } = options;
+  const { sensorMs = 0, modelBytes = 262_144, defines = {}, powerCuts = false } = options;
   const macros = { DEVICE_MODEL_BYTES: `${modelBytes}u`, ...defines };
   if (board === 'host') return buildHost(sources, macros, options);
   const files = sources.map((name) => join(deviceFolder, name));
-  return buildFirmware(
+  if (powerCuts) files.push(join(firmwareFolder, 'board', 'power_cut.c'));
+  const own = { DEVICE_SENSOR_MS: `${sensorMs}u`, ...(powerCuts ? { DEVICE_POWER_CUTS: 1 } : {}) };
+  const firmware = await buildFirmware(
     board,
     { files, include: [deviceFolder] },
-    { defines: { ...macros, DEVICE_SENSOR_MS: `${sensorMs}u` }, flags: [...strictFlags] },
+    { defines: { ...macros, ...own }, flags: [...strictFlags] },
   );
+  return { board, path: firmware.path, powerCuts, [Symbol.asyncDispose]: () => firmware[Symbol.asyncDispose]() };
 }
 
 async function buildHost(

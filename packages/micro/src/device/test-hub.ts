@@ -3,7 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SanderlingError } from '@sanderling/kit';
-import { LinkSession, type LinkDesk, type LinkEntries, type LinkEntry, type LinkOptions } from '@sanderling/wire';
+import {
+  LinkSession,
+  type DeviceInfo,
+  type LinkDesk,
+  type LinkEntries,
+  type LinkEntry,
+  type LinkOptions,
+} from '@sanderling/wire';
 
 /** How a test hub listens. */
 export interface TestHubOptions {
@@ -21,6 +28,8 @@ export class TestHub implements AsyncDisposable {
   readonly tokens = new Map<string, Uint8Array>();
   readonly installations = new Map<string, string>();
   hellos = 0;
+  /** What devices said of themselves at each hello. */
+  readonly infos: DeviceInfo[] = [];
   /** Makes the next stores fail. */
   failStores = 0;
   readonly #server: Server;
@@ -110,8 +119,9 @@ export class TestHub implements AsyncDisposable {
       },
       stored: async (_device, outbox) => this.stored.get(outbox)?.at(-1)?.number ?? 0,
       take: async (_device, entries) => this.#take(entries),
-      onHello: () => {
+      onHello: (_device, info) => {
         this.hellos += 1;
+        this.infos.push(info);
       },
       onProblem: (error) => this.problems.push(error),
     };
