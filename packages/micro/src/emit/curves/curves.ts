@@ -133,7 +133,7 @@ static inline float NAME_tanhf(float x)
     if (size < ${bits(tanhSmall)}) {
         const float z = x * x;
 ${horner('tangent', 'z').replaceAll('    ', '        ')}
-        return x + x * (z * p);
+        return x * (1.0F + z * p); /* keeps -0 */
     }
     if (size > ${bits(9.25)}) {
         return (size > 0x7F800000U) ? x : NAME_from_bits(0x3F800000U | sign);
@@ -153,29 +153,37 @@ ${horner('logarithm', 'f')}
     return ((f * square) * p + n * ${f(ln2[1])} - 0.5F * square) + f + n * ${f(ln2[0])};
 }`;
 
-const logOf = `static inline float NAME_logf(float x)
+const logOf = `/* Zero, negative and subnormal numbers, infinity, NaN. */
+static float NAME_far_logf(float x)
 {
-    int32_t exponent = -127;
-    if (!(x >= ${f(2 ** -126)})) {
-        if (!(x > 0.0F)) {
-            return (x == 0.0F) ? -(float)INFINITY : (float)NAN;
-        }
-        x *= 8388608.0F; /* 2^23: subnormal numbers become normal */
-        exponent = -150;
+    if (!(x > 0.0F)) {
+        return (x == 0.0F) ? -(float)INFINITY : (float)NAN;
     }
-    if (x > ${f(3.4028234663852886e38)}) {
+    if (x > ${f(1)}) {
         return x;
     }
-    const uint32_t shifted = NAME_bits(x) + (0x3F800000U - ${bits(Math.SQRT1_2)});
-    const float n = (float)(exponent + (int32_t)(shifted >> 23));
+    const uint32_t shifted = NAME_bits(x * 8388608.0F) + (0x3F800000U - ${bits(Math.SQRT1_2)}); /* 2^23: normal */
+    const float n = (float)((int32_t)(shifted >> 23) - 150);
+    return NAME_logarithmf(n, NAME_from_bits((shifted & 0x007FFFFFU) + ${bits(Math.SQRT1_2)}) - 1.0F);
+}
+
+static inline float NAME_logf(float x)
+{
+    const uint32_t pattern = NAME_bits(x);
+    if (pattern - 0x00800000U >= 0x7F000000U) {
+        return NAME_far_logf(x);
+    }
+    const uint32_t shifted = pattern + (0x3F800000U - ${bits(Math.SQRT1_2)});
+    const float n = (float)((int32_t)(shifted >> 23) - 127);
     return NAME_logarithmf(n, NAME_from_bits((shifted & 0x007FFFFFU) + ${bits(Math.SQRT1_2)}) - 1.0F);
 }`;
 
 const softplus = `/* ln(1 + e^x) = max(x, 0) + ln(1 + u), u = e^-|x|; a large u as 1 + u = 2 (1 + (u - 1) / 2). */
 static inline float NAME_softplusf(float x)
 {
-    const float u = NAME_expf((x > 0.0F) ? -x : x);
-    const float rest = (u > ${f(Math.SQRT2 - 1)}) ? NAME_logarithmf(1.0F, (u - 1.0F) * 0.5F) : NAME_logarithmf(0.0F, u);
+    const float u = NAME_expf(NAME_from_bits(NAME_bits(x) | 0x80000000U));
+    const int large = u > ${f(Math.SQRT2 - 1)};
+    const float rest = NAME_logarithmf(large ? 1.0F : 0.0F, large ? (u - 1.0F) * 0.5F : u);
     return (x > 0.0F) ? (x + rest) : rest;
 }`;
 
@@ -207,6 +215,6 @@ export const curveHelpers = {
   tanhf: { text: tanh, needs: ['powerf', 'float_bits'] },
   logarithmf: { text: log, needs: [] },
   logf: { text: logOf, needs: ['logarithmf', 'float_bits'] },
-  softplusf: { text: softplus, needs: ['expf', 'logarithmf'] },
+  softplusf: { text: softplus, needs: ['expf', 'logarithmf', 'float_bits'] },
   erff: { text: erf, needs: ['expf', 'float_bits'] },
 } as const;

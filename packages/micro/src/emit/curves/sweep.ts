@@ -1,0 +1,130 @@
+// For tests and benchmarks: the curves of generated code at many arguments, held against the C library in double precision.
+import { GraphBuilder, type Model } from '@sanderling/onnx';
+
+/** The curves: the ONNX operator whose generated code calls each. */
+export const curveOperators = {
+  expf: 'Exp',
+  expm1f: 'Elu',
+  sigmoidf: 'Sigmoid',
+  tanhf: 'Tanh',
+  logf: 'Log',
+  softplusf: 'Softplus',
+  erff: 'Erf',
+} as const;
+
+export type CurveFunction = keyof typeof curveOperators;
+
+/** A model of one input x [count] with one output for each curve. */
+export function curvesModel(count: number): Model {
+  const b = new GraphBuilder('curves');
+  const x = b.input('x', 'float32', [count]);
+  for (const [name, operator] of Object.entries(curveOperators)) b.output(name, b.op(operator, [x]));
+  return b.model();
+}
+
+/** What a sweep found of one curve. Errors in units of the last place of the exact value; a fall is a value below that of a smaller argument. */
+export interface Sweep {
+  readonly curve: CurveFunction;
+  readonly arguments: number;
+  readonly error: number;
+  readonly worst: number;
+  readonly falls: number;
+  readonly deepestFall: number;
+  /** Arguments that are no number and give one, and the other way round. */
+  readonly wrongNaN: number;
+  /** Of all results' bits in order. */
+  readonly hash: string;
+}
+
+/** Reads what the program of {@link sweepProgram} prints. */
+export function sweepsFrom(text: string): readonly Sweep[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [curve, count, error, worst, falls, deepestFall, wrongNaN, hash] = line.split(' ');
+      return {
+        curve: curve as CurveFunction,
+        arguments: Number(count),
+        error: Number(error),
+        worst: Number(worst),
+        falls: Number(falls),
+        deepestFall: Number(deepestFall),
+        wrongNaN: Number(wrongNaN),
+        hash: hash!,
+      };
+    });
+}
+
+/**
+ * C of a program that includes PREFIX.c, generated from {@link curvesModel}. Its arguments: the step from one bit pattern to the next, 1 to compare or 0 for the
+ * hash alone, and the number of a curve, if not all are wanted. Every pattern is a float: negative ones from the greatest down, then positive ones, then NaN.
+ */
+export const sweepProgram = (prefix: string): string => `#include "${prefix}.c"
+#include <stdio.h>
+#include <stdlib.h>
+
+static double sigmoid(double x) { return (x < 0.0) ? exp(x) / (1.0 + exp(x)) : 1.0 / (1.0 + exp(-x)); }
+static double softplus(double x) { return ((x > 0.0) ? x : 0.0) + log1p(exp((x > 0.0) ? -x : x)); }
+typedef struct { const char *name; float (*own)(float); double (*exact)(double); } curve;
+static const curve curves[] = {
+    {"expf", ${prefix}_expf, exp}, {"expm1f", ${prefix}_expm1f, expm1},
+    {"sigmoidf", ${prefix}_sigmoidf, sigmoid}, {"tanhf", ${prefix}_tanhf, tanh},
+    {"logf", ${prefix}_logf, log}, {"softplusf", ${prefix}_softplusf, softplus},
+    {"erff", ${prefix}_erff, erf}};
+
+/* Units in the last place of a float near x. */
+static double units(double x)
+{
+    int exponent;
+    (void)frexp(x, &exponent);
+    return ldexp(1.0, 24 - ((exponent < -125) ? -125 : exponent));
+}
+
+static double error_of(float got, double exact)
+{
+    const double overflow = ldexp(1.0, 128) - ldexp(1.0, 103);
+    if (fabs(exact) >= overflow) { return (isinf(got) && (got > 0.0F) == (exact > 0.0)) ? 0.0 : 1e9; }
+    return isinf(got) ? 1e9 : fabs((double)got - exact) * units(exact);
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t step = strtoull(argv[1], NULL, 10);
+    const int compare = atoi(argv[2]);
+    for (int c = 0; c < (int)(sizeof curves / sizeof curves[0]); c++) {
+        if (argc > 3 && atoi(argv[3]) != c) { continue; }
+        double error = 0.0, deepest = 0.0;
+        float worst = 0.0F, last = -INFINITY;
+        uint64_t count = 0, falls = 0, wrong = 0, hash = 14695981039346656037U;
+        for (uint64_t i = 0; i <= UINT32_MAX; i += step) {
+            const uint32_t place = (uint32_t)i;
+            const uint32_t beyond = place - 0xFF000002U;
+            const uint32_t pattern = (place <= 0x7F800000U) ? 0xFF800000U - place
+                : ((place <= 0xFF000001U) ? place - 0x7F800001U : (((beyond & 1U) << 31) | (0x7F800001U + (beyond >> 1))));
+            float x;
+            memcpy(&x, &pattern, sizeof x);
+            const float got = curves[c].own(x);
+            uint32_t bits;
+            memcpy(&bits, &got, sizeof bits);
+            hash = (hash ^ (isnan(got) ? 0x7FC00000U : bits)) * 1099511628211U;
+            count++;
+            if (!compare) { continue; }
+            const double exact = curves[c].exact((double)x);
+            if (isnan(got) || isnan(exact)) { wrong += (isnan(got) && isnan(exact)) ? 0U : 1U; continue; }
+            const double found = error_of(got, exact);
+            if (found > error) { error = found; worst = x; }
+            if (got < last) {
+                falls++;
+                const double fall = ((double)last - (double)got) * units((double)last);
+                deepest = (fall > deepest) ? fall : deepest;
+            }
+            last = got;
+        }
+        printf("%s %llu %.4f %.9g %llu %.1f %llu %016llx\\n", curves[c].name, (unsigned long long)count, error, (double)worst,
+            (unsigned long long)falls, deepest, (unsigned long long)wrong, (unsigned long long)hash);
+        (void)fflush(stdout);
+    }
+    return 0;
+}
+`;
