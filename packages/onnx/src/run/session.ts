@@ -74,11 +74,11 @@ async function loadable(source: Model | Uint8Array | string): Promise<Uint8Array
   if (source instanceof Uint8Array) return source;
   if (typeof source !== 'string') return (await import('../wire/encode.ts')).encodeModel(source);
   try {
-    await (await import('node:fs/promises')).access(source);
-    return source;
+    if ((await (await import('node:fs/promises')).stat(source)).isFile()) return source;
   } catch (cause) {
     throw new SanderlingError('NOT_FOUND', `there is no model at ${source}`, { where: source, cause });
   }
+  throw new SanderlingError('INVALID_ARGUMENT', `${source} is no file`, { where: source });
 }
 
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
