@@ -1,5 +1,5 @@
 // Training through 8-bit rounding: gradients as PyTorch's fake_quantize defines them, and a better 8-bit model at the end.
-import { GraphBuilder, modelOf, openSession, tensorOf } from '@sanderling/onnx';
+import { GraphBuilder, modelOf, openSession, tensorOf, type Value } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { Algebra } from '../algebra.ts';
 import { rowReader } from '../compile/reader.ts';
@@ -9,8 +9,10 @@ import { TrainingRuntime } from '../fit/runtime.ts';
 import { Tape } from '../gradients/tape.ts';
 import { Layers } from '../layers/layers.ts';
 import { meanSquaredError } from '../losses/regression.ts';
-import { withInitializers } from '../network.ts';
+import { parameterCount, withInitializers, type Network } from '../network.ts';
 import { adam } from '../optimisers/optimisers.ts';
+import { folded } from './folded.ts';
+import { frozen } from './import.ts';
 import { calibrate, quantisationAware } from './quantisation.ts';
 
 const rows = 256;
@@ -90,6 +92,40 @@ describe('quantisation-aware training', () => {
     const { y } = await session.run({ x });
     const loss = target.data.reduce((sum, want, i) => sum + ((y?.data[i] as number) - want) ** 2, 0) / rows;
     expect(loss).toBeCloseTo(tuned.bestLoss, 3);
+  });
+
+  test('BatchNormalization is folded away: the same answers before rounding, its numbers learnt on, frozen layers not', async () => {
+    const layers = new Layers('norms', 3);
+    const { m } = layers;
+    const norm = (y: Value) => m.relu(layers.batchNorm(y));
+    const first = norm(layers.convolution(layers.input('image', [2, 6, 6]), { filters: 4, kernel: 3, bias: false }));
+    const second = norm(layers.convolution(first, { filters: 4, kernel: 3, groups: 4 }));
+    const whole = layers.network({ y: layers.dense(layers.globalAverage(second), 2) });
+    const numbers = ['norm1.mean', 'norm1.variance', 'norm2.mean', 'norm2.scale'].map((name, k) => {
+      const tensor = tensorOf('float32', [4], [0.3 + k, 0.7, 1.1 * k + 0.1, 0.4]);
+      return [name, tensor] as const;
+    });
+    const network = { ...whole, graph: withInitializers(whole.graph, new Map(numbers)) };
+    const image = {
+      dtype: 'float32' as const,
+      dims: [8, 2, 6, 6],
+      data: Float32Array.from({ length: 576 }, (_, i) => Math.sin(i * 1.3)),
+    };
+    const answer = async (of: Network) => {
+      await using session = await openSession(modelOf(of.graph));
+      return Array.from((await session.run({ image }))['y']?.data as Float32Array);
+    };
+    const before = await answer(network);
+    for (const [i, number] of (await answer(folded(network))).entries())
+      expect(number).toBeCloseTo(before[i] as number, 5);
+    const rounded = quantisationAware(network, await calibrate(network, [{ image }]));
+    expect(rounded.graph.nodes.map(({ opType }) => opType)).not.toContain('BatchNormalization');
+    expect(rounded.buffers).toEqual([]);
+    expect(parameterCount(rounded)).toBe(4 * 2 * 9 + 4 + 4 * 9 + 4 + 10);
+    const half = frozen(network, (name) => name.startsWith('conv1') || name.startsWith('norm1'));
+    expect(parameterCount(folded(half))).toBe(4 * 9 + 4 + 10);
+    const rough = await answer(rounded);
+    for (const [i, number] of rough.entries()) expect(Math.abs(number - (before[i] as number))).toBeLessThan(0.05);
   });
 
   test('refuses a network without learnt layers and activations without a range', () => {

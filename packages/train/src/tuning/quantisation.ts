@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from '@sanderling/onnx';
 import type { Network } from '../network.ts';
+import { folded } from './folded.ts';
 
 /** Smallest and largest number that a value takes. */
 export type Range = readonly [low: number, high: number];
@@ -122,10 +123,11 @@ function weightCodes(tensor: Tensor, axis: number) {
 
 /**
  * The network with 8-bit rounding before every Conv, Gemm and MatMul that has a learnt weight: activations unsigned with the calibrated range,
- * weights signed, a scale a channel. Train it on for a few epochs at a small rate, then export it.
+ * weights signed, a scale a channel; BatchNormalization is folded first. Train it on for a few epochs at a small rate, then export it.
  * @throws INVALID_ARGUMENT when nothing would be quantised or an activation has no range.
  */
-export function quantisationAware(network: Network, ranges: ReadonlyMap<string, Range>): Network {
+export function quantisationAware(float: Network, ranges: ReadonlyMap<string, Range>): Network {
+  const network = folded(float);
   const layers = layersOf(network);
   if (layers.length === 0)
     throw new SanderlingError('INVALID_ARGUMENT', 'the network has no layer to quantise', {
