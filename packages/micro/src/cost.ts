@@ -33,7 +33,7 @@ const ownCurves = {
 };
 
 const costs: Readonly<Record<string, Cost>> = {
-  Conv: { mac: 3.1, output: 4 },
+  Conv: { mac: 2.8, output: 4 },
   ConvTranspose: { mac: 3.5, output: 4 },
   Gemm: { mac: 2.2, output: 4 },
   MatMul: { mac: 2.2, output: 4 },

@@ -1,4 +1,4 @@
-// Convolutions with constant weights: several output channels are summed at once, where the window lies inside the input two places of each; the taps of a row
+// Convolutions with constant weights: several output channels are summed at once, where the window lies inside the input four places of each; the taps of a row
 // are written out. Only places at the edge ask which of their taps lie inside, once per place.
 import { block, indexText, indented, loop, type Lines } from '../emit/c-text.ts';
 import { stridesOf, type Layer } from '../ir.ts';
@@ -20,6 +20,9 @@ import { axisName, type Window } from './window.ts';
 
 /** Taps of the last axis up to this many are written out one by one. */
 const mostTapsWritten = 5;
+
+/** Neighbouring places inside that are summed at once: as many as leave registers for weights and inputs. */
+const placesAtOnce = [4, 2];
 
 /** Whether this file writes a convolution: its weights must be known. */
 export function hasBlocks(layer: Layer): boolean {
@@ -86,17 +89,23 @@ function overOutput(shape: Shape, of: Block): Lines {
   const name = axisName(last, rank);
   const [begin, end] = insideOf(window, last);
   const alone = [...places(window, last), ...sums(shape, of, { count: 1, all: isWhole(window, last) })];
-  const pair = [places(window, last)[0]!, ...sums(shape, of, { count: 2, all: true })];
+  const together = (count: number): Lines => [places(window, last)[0]!, ...sums(shape, of, { count, all: true })];
   const size = window.output[last]!;
-  const condition = [...(begin > 0 ? [`out_${name} >= ${begin}`] : []), `out_${name} + 2 <= ${end}`].join(' && ');
+  const groups = placesAtOnce.filter((count) => count <= end - begin);
+  const branches = groups.map((count) => {
+    const inside = [...(begin > 0 ? [`out_${name} >= ${begin}`] : []), `out_${name} + ${count} <= ${end}`].join(' && ');
+    return { inside, lines: [...together(count), `out_${name} += ${count};`] };
+  });
   const along =
-    end - begin < 2
+    branches.length === 0
       ? loop(`out_${name}`, size, alone)
       : [
           `int32_t out_${name} = 0;`,
           ...block(`while (out_${name} < ${size})`, [
-            `if (${condition}) {`,
-            ...indented([...pair, `out_${name} += 2;`]),
+            ...branches.flatMap(({ inside, lines }, i) => [
+              `${i === 0 ? '' : '} else '}if (${inside}) {`,
+              ...indented(lines),
+            ]),
             '} else {',
             ...indented([...alone, `out_${name} += 1;`]),
             '}',
@@ -110,7 +119,7 @@ function overOutput(shape: Shape, of: Block): Lines {
     );
 }
 
-const sum = (map: number, place: number): string => `${place === 0 ? 's' : 't'}${map}`;
+const sum = (map: number, place: number): string => `${'stqr'[place]}${map}`;
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** The sums of `count` neighbouring places of a block, and where they go; `all`: all taps of the last axis lie inside. */
