@@ -38,9 +38,10 @@ export function reportError(thrown: unknown, json: boolean): number {
   const error = toSanderlingError(thrown);
   if (json) console.error(JSON.stringify({ error: error.toBody() }));
   else {
-    console.error(`${styleText('red', error.code)} ${error.message}`);
-    if (error.where !== undefined && !error.message.includes(error.where)) console.error(`  where: ${error.where}`);
-    if (error.fix !== undefined) console.error(`  try:   ${error.fix}`);
+    console.error(`${styleText('red', error.code)} ${printable(error.message)}`);
+    if (error.where !== undefined && !error.message.includes(error.where))
+      console.error(`  where: ${printable(error.where)}`);
+    if (error.fix !== undefined) console.error(`  try:   ${printable(error.fix)}`);
     if (error.code === 'INTERNAL' && process.env['SANDERLING_DEBUG'] !== undefined) console.error(error.cause);
   }
   return error.row.exit;
@@ -48,5 +49,10 @@ export function reportError(thrown: unknown, json: boolean): number {
 
 function cellText(value: string | number | null | undefined): string {
   if (value === null || value === undefined || value === '') return '–';
-  return typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : printable(String(value));
+}
+
+/** Names come from files and devices: control characters, which a terminal would obey, are shown instead. Line breaks stay. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
