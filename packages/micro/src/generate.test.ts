@@ -225,6 +225,18 @@ int main() {
     }
   });
 
+  test('keeps apart names that differ only in case', async () => {
+    const b = new GraphBuilder('case');
+    for (const [from, to, count] of [
+      ['x', 'y', 3],
+      ['X', 'Y', 4],
+    ] as const)
+      b.output(to, b.op('Neg', [b.input(from, 'float32', [count])]));
+    await using host = await compileForHost(await generateC(b.model(), { name: 'net' }));
+    const [out] = await host.run([{ x: Float32Array.of(1, 2, 3), X: Float32Array.of(4, 5, 6, 7) }]);
+    expect([out!['y'], out!['Y']]).toEqual([Float32Array.of(-1, -2, -3), Float32Array.of(-4, -5, -6, -7)]);
+  });
+
   test('survives indices from outside', async () => {
     const b = new GraphBuilder('gather');
     const [x, at] = [b.input('x', 'float32', [4]), b.input('at', 'int64', [3])];

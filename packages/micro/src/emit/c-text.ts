@@ -37,10 +37,11 @@ export function identifier(name: string): string {
 export class Identifiers {
   readonly #taken = new Set<string>();
 
+  /** Names differ in more than case, since macros are made of them. */
   fresh(wanted: string): string {
     let name = wanted;
-    for (let i = 2; this.#taken.has(name); i += 1) name = `${wanted}_${i}`;
-    this.#taken.add(name);
+    for (let i = 2; this.#taken.has(name.toUpperCase()); i += 1) name = `${wanted}_${i}`;
+    this.#taken.add(name.toUpperCase());
     return name;
   }
 }

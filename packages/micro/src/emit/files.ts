@@ -78,7 +78,7 @@ function aboutText(program: Program, plan: MemoryPlan, constantBytes: number): L
   return [
     '/*',
     ` * ${program.name}: generated from an ONNX model by Sanderling. Do not edit.`,
-    ` * ${program.layers.length} layers, ${constantBytes} bytes of constants, ${plan.arenaBytes} bytes of working memory.`,
+    ` * ${program.layers.length} layer${program.layers.length === 1 ? '' : 's'}, ${constantBytes} bytes of constants, ${plan.arenaBytes} bytes of working memory.`,
     ' */',
   ];
 }

@@ -156,7 +156,7 @@ export function headerText(face: CInterface, about: Lines, weights: Lines): Line
     'extern "C" {',
     '#endif',
     '',
-    ...new Set(counts),
+    ...counts,
     '',
     ...types(face),
     ...weights,

@@ -151,7 +151,9 @@ export function convolutionWork(
   const channels = channelsOf(layer, weights, bias);
   const places = geometry.batch * geometry.output[0] * geometry.output[1];
   const depth = channels[0]!.codes.length;
-  const macs = places * channels.length * depth;
+  // Of a transposed convolution only those that meet an input: every input place with every tap of its maps.
+  const perInput = (weights.codes.length / geometry.channels) * geometry.batch * geometry.input[0] * geometry.input[1];
+  const macs = transposed ? perInput * geometry.channels : places * channels.length * depth;
   const zeroIn = between.from.zeroPoint;
   if (!transposed && groups > 1 && groups === geometry.channels && groups === channels.length && depth <= mostTaps) {
     const scaling = scalingOf(channels, between);
