@@ -1,12 +1,13 @@
 // Replacing calls of a model's own functions by their bodies.
 import { SanderlingError } from '@sanderling/kit';
+import { subgraphsOf } from '../attributes.ts';
 import { bound } from '../infer/infer.ts';
 import type { Graph, Model, ModelFunction, Node } from '../ir.ts';
 import { definedNames, namesFor, renamedNode } from '../rename.ts';
-import { mapBodies, type Pass } from './pass.ts';
+import { mapBodies, withBodies, type Pass } from './pass.ts';
 
 /** The most nodes that inlining may make. */
-const mostNodes = 1_000_000;
+const mostNodes = 100_000;
 
 /**
  * Replaces every call of a model function by the function's nodes, functions within functions included.
@@ -14,40 +15,71 @@ const mostNodes = 1_000_000;
  */
 export const inlineFunctions: Pass = (model) => {
   if (model.functions.length === 0) return model;
-  const work = new Inliner(model);
+  const functions = new Map(model.functions.map((fn) => [key(fn.domain, fn.name, fn.overload), fn]));
+  const nodes = new NodeCount(functions).of(model.graph.nodes, []);
+  if (nodes > mostNodes)
+    throw new SanderlingError('TOO_LARGE', `inlining makes ${nodes} nodes, more than ${mostNodes}`, {
+      fix: 'inline the functions where the model is exported, or keep them',
+    });
+  const work = new Inliner(model, functions);
   const graph = work.graph(mapBodies(model.graph, (body) => work.graph(body)));
   const opsets = new Map([...model.functions.flatMap((fn) => [...fn.opsets]), ...model.opsets]);
   return { ...model, graph, opsets, functions: [] };
 };
 
-class Inliner {
-  readonly #functions: ReadonlyMap<string, ModelFunction>;
-  readonly #fresh: (wanted: string) => string;
-  #nodes = 0;
+type Functions = ReadonlyMap<string, ModelFunction>;
 
-  constructor(model: Model) {
-    this.#functions = new Map(model.functions.map((fn) => [key(fn.domain, fn.name, fn.overload), fn]));
+/** Counts what inlining makes before anything is made: functions that call functions twice grow as powers of two. */
+class NodeCount {
+  readonly #functions: Functions;
+  readonly #known = new Map<string, number>();
+
+  constructor(functions: Functions) {
+    this.#functions = functions;
+  }
+
+  /** Nodes that these become, bodies included. `trail`: the functions that they are in. */
+  of(nodes: readonly Node[], trail: readonly string[]): number {
+    return nodes.reduce((sum, node) => {
+      const bodies = subgraphsOf(node).reduce((inner, [, body]) => inner + this.of(body.nodes, trail), 0);
+      return sum + this.#call(node, trail) + bodies;
+    }, 0);
+  }
+
+  #call(node: Node, trail: readonly string[]): number {
+    const name = keyOf(node);
+    const fn = this.#functions.get(name);
+    if (!fn) return 1;
+    if (trail.includes(name))
+      throw new SanderlingError('INVALID_MODEL', `the function ${fn.name} calls itself`, { where: fn.name });
+    const size = this.#known.get(name) ?? this.of(fn.nodes, [...trail, name]);
+    this.#known.set(name, size);
+    return size;
+  }
+}
+
+class Inliner {
+  readonly #functions: Functions;
+  readonly #fresh: (wanted: string) => string;
+
+  constructor(model: Model, functions: Functions) {
+    this.#functions = functions;
     this.#fresh = namesFor(model.graph);
   }
 
   graph(graph: Graph): Graph {
-    return { ...graph, nodes: graph.nodes.flatMap((node) => this.#expanded(node, [])) };
+    return { ...graph, nodes: graph.nodes.flatMap((node) => this.#expanded(node)) };
   }
 
-  #expanded(node: Node, trail: readonly string[]): readonly Node[] {
-    const name = key(node.domain, node.opType, node.overload ?? '');
-    const fn = this.#functions.get(name);
-    this.#nodes += 1;
-    if (this.#nodes > mostNodes) throw new SanderlingError('TOO_LARGE', `inlining makes more than ${mostNodes} nodes`);
+  #expanded(node: Node): readonly Node[] {
+    const fn = this.#functions.get(keyOf(node));
     if (!fn) return [node];
-    if (trail.includes(name))
-      throw new SanderlingError('INVALID_MODEL', `the function ${fn.name} calls itself`, { where: fn.name });
     const names = this.#bindings(node, fn);
     const attributes = { ...fn.defaults, ...node.attributes };
     const prefix = node.name === '' ? node.outputs[0]! : node.name;
     return fn.nodes.flatMap((inner, i) => {
-      const renamed = renamedNode(bound(inner, attributes), names);
-      return this.#expanded({ ...renamed, name: `${prefix}/${inner.name === '' ? i : inner.name}` }, [...trail, name]);
+      const renamed = withBodies(renamedNode(bound(inner, attributes), names), (body) => this.graph(body));
+      return this.#expanded({ ...renamed, name: `${prefix}/${inner.name === '' ? i : inner.name}` });
     });
   }
 
@@ -71,3 +103,4 @@ class Inliner {
 }
 
 const key = (domain: string, name: string, overload: string): string => `${domain}\n${name}\n${overload}`;
+const keyOf = ({ domain, opType, overload }: Node): string => key(domain, opType, overload ?? '');

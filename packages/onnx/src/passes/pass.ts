@@ -27,7 +27,8 @@ export function mapBodies(graph: Graph, change: (body: Graph) => Graph): Graph {
   return { ...graph, nodes: graph.nodes.map((node) => withBodies(node, change)) };
 }
 
-function withBodies(node: Node, change: (body: Graph) => Graph): Node {
+/** A node with the graphs inside it replaced, innermost first. */
+export function withBodies(node: Node, change: (body: Graph) => Graph): Node {
   if (subgraphsOf(node).length === 0) return node;
   const deep = (body: Graph): Graph => change(mapBodies(body, change));
   const changed = (attribute: Attribute): Attribute => {

@@ -16,7 +16,10 @@ import {
   removeNoOps,
   sortNodes,
   tensorOf,
+  type Graph,
   type Model,
+  type ModelFunction,
+  type Node,
   type RunTensor,
   type Value,
 } from '../index.ts';
@@ -163,5 +166,76 @@ describe('clearing', () => {
     await using before = await openSession(model);
     await using after = await openSession(flat);
     expect((await after.run({ x, flag }))['y']!.data).toEqual((await before.run({ x, flag }))['y']!.data);
+  });
+
+  /** A function of one input and output whose nodes are given. */
+  const fn = (name: string, nodes: readonly Node[]): ModelFunction => ({
+    name,
+    domain: 'own',
+    overload: '',
+    inputs: ['a'],
+    outputs: ['b'],
+    attributes: [],
+    defaults: {},
+    nodes,
+    opsets: new Map([
+      ['', 21],
+      ['own', 1],
+    ]),
+    valueInfo: new Map(),
+  });
+  const call = (opType: string, from: string, to: string, domain = ''): Node => ({
+    opType,
+    domain,
+    name: '',
+    inputs: [from],
+    outputs: [to],
+    attributes: {},
+  });
+  const calling = (functions: readonly ModelFunction[]): Model => {
+    const b = new GraphBuilder('calls');
+    const x = b.input('x', 'float32', [2]);
+    b.output('y', b.op('Abs', [x]));
+    const before = modelOf(b.build());
+    const nodes = [call(functions[0]!.name, 'x', before.graph.outputs[0]!.name, 'own')];
+    return { ...before, opsets: new Map([...before.opsets, ['own', 1]]), functions, graph: { ...before.graph, nodes } };
+  };
+
+  test('functions that would double again and again are refused before anything is made', () => {
+    const doubling = Array.from({ length: 60 }, (_, i) =>
+      fn(`f${i}`, [call(`f${i + 1}`, 'a', 'm', 'own'), call(`f${i + 1}`, 'm', 'b', 'own')]),
+    );
+    const model = calling([...doubling, fn('f60', [call('Neg', 'a', 'b')])]);
+    expect(() => inlineFunctions(model)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
+    const ring = calling([fn('f0', [call('f1', 'a', 'b', 'own')]), fn('f1', [call('f0', 'a', 'b', 'own')])]);
+    expect(() => inlineFunctions(ring)).toThrow(expect.objectContaining({ code: 'INVALID_MODEL' }));
+  });
+
+  test('calls within the bodies of functions are inlined too', async () => {
+    const body = (name: string, opType: string, domain = ''): Graph => {
+      const g = new GraphBuilder(name);
+      g.output('r', g.op('Identity', [g.input('a', 'float32', [2])]));
+      const { nodes, ...rest } = g.build();
+      expect(nodes).toHaveLength(1);
+      return { ...rest, inputs: [], nodes: [call(opType, 'a', rest.outputs[0]!.name, domain)] };
+    };
+    const condition: Node = {
+      ...call('Constant', '', 'c'),
+      inputs: [],
+      attributes: { value: { type: 'tensor', value: tensorOf('bool', [], [1]) } },
+    };
+    const choice: Node = {
+      ...call('If', 'c', 'b'),
+      attributes: {
+        then_branch: { type: 'graph', value: body('then', 'inner', 'own') },
+        else_branch: { type: 'graph', value: body('else', 'Abs') },
+      },
+    };
+    const flat = inlineFunctions(calling([fn('outer', [condition, choice]), fn('inner', [call('Neg', 'a', 'b')])]));
+    expect(flat.functions).toEqual([]);
+    expect(checkModel(flat)).toEqual([]);
+    await using session = await openSession(flat);
+    const x: RunTensor = { dtype: 'float32', dims: [2], data: Float32Array.of(2, -3) };
+    expect((await session.run({ x }))[flat.graph.outputs[0]!.name]!.data).toEqual(Float32Array.of(-2, 3));
   });
 });
