@@ -55,6 +55,8 @@ const text = [
   '|---|---|---|---|---|---|',
   ...rows,
   '',
+  'Float: nothing is fused, since fused operations round otherwise than the host does, so that every product and every sum is an instruction: 2 for each multiply-accumulate. Products of a constant matrix and a vector (dense, recurrent) take eight rows at once; on cores of the M profile with a floating-point unit a few instructions of assembler load sixteen weights at a time (one instruction, seventeen cycles on an M4); in C alone each weight is a load of its own, and dense takes 3.4. Convolutions sum four channels at four places, depthwise ones eight places. A gate of a recurrent layer takes some 35 instructions more for its sigmoid or tanh (micro-curves.md), so small layers cost more for each multiply-accumulate.',
+  '',
   'Int8 convolutions take 1.8 or less, but for depthwise ones. There, every 9 products end in a sum that is scaled, rounded, saturated and stored: with loading the bias, the parameters and three weights again 9.5 instructions, 1.1 for each product. The products of one row of taps at two places take 7 instructions (a load, two that unpack, four that multiply), 1.2 for each, and gathering the channel into a plane 0.4, more in narrow pictures. Dense convolutions have hundreds of products behind a sum, and use an unpacked input for all channels.',
   '',
 ].join('\n');

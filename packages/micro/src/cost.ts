@@ -84,7 +84,7 @@ function gateValues({ inputs, integer }: Layer): number {
 /** What multiply-accumulates cost where it is not what the table says: with weights that are not known when the code is written, and of single planes. */
 function macCost({ operator, inputs, node }: Layer, usual: number): number {
   if (['Conv', 'Gemm', 'MatMul'].includes(operator) && !inputs[1]?.data) return 9;
-  return operator === 'Conv' && intAttribute(node, 'group', 1) > 1 ? 3.6 : usual;
+  return operator === 'Conv' && intAttribute(node, 'group', 1) > 1 ? 2.9 : usual;
 }
 
 /** Estimated instructions of a layer. `macs`: its multiply-accumulates. */

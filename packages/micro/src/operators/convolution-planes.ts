@@ -1,4 +1,4 @@
-// Depthwise convolutions: every output channel reads one plane. Inside, up to four neighbouring places are summed at once, since they share weights and
+// Depthwise convolutions: every output channel reads one plane. Inside, up to eight neighbouring places are summed at once, since they share weights and
 // elements; the few columns at the edges are written with the taps that they have.
 import { block, indexText, indented, loop, type Lines } from '../emit/c-text.ts';
 import { stridesOf } from '../ir.ts';
@@ -9,7 +9,7 @@ import { axisName, type Window } from './window.ts';
 const mostWritten = 5;
 
 /** Neighbouring places inside that are summed at once. */
-const placesAtOnce = 4;
+const placesAtOnce = 8;
 
 /** Places of a row that are summed in one pass at most. */
 const mostSums = 8;
