@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { createRandom, SanderlingError, toSanderlingError } from '@sanderling/kit';
 import type { TensorArray } from '@sanderling/onnx';
-import { bad, npyNumbers, numbersAt, rawKinds, typed } from './micro-numbers.ts';
+import { bad, numbersAt, rawKinds, readNpy, typed, type Numbers } from './micro-numbers.ts';
 
 /** An input that wants values. */
 export interface InputPort {
@@ -17,8 +17,8 @@ export interface InputPort {
 export type Sample = Readonly<Record<string, TensorArray>>;
 
 const suffixes = ['.npy', '.json', '.csv', '.bin'] as const;
-/** Largest file that is read, in bytes. */
-const mostBytes = 2 ** 30;
+/** Largest file that is read, and the most that samples may take of the memory, in bytes. */
+const [mostBytes, mostSampleBytes] = [2 ** 27, 2 ** 30];
 
 /**
  * Reads the samples of a file or of all files of a folder, in the order of their names. With several inputs NPY, CSV and raw files tell by their name
@@ -28,9 +28,18 @@ const mostBytes = 2 ** 30;
 export async function readSamples(path: string, ports: readonly InputPort[]): Promise<readonly Sample[]> {
   const files = await filesOf(path);
   const columns = new Map(ports.map(({ name }) => [name, [] as TensorArray[]]));
+  let total = 0;
   for (const file of files) {
     const bytes = await bytesOf(file);
-    for (const [name, values] of valuesOf(file, bytes, ports)) columns.get(name)!.push(values);
+    for (const [name, values] of valuesOf(file, bytes, ports)) {
+      columns.get(name)!.push(values);
+      total += values.byteLength;
+    }
+    if (total > mostSampleBytes)
+      throw new SanderlingError('TOO_LARGE', `the samples of ${path} take more than ${mostSampleBytes} bytes`, {
+        where: path,
+        fix: 'give fewer: some hundred that are like what the model will see are enough',
+      });
   }
   const counts = new Set(Array.from(columns.values(), ({ length }) => length));
   const [count = 0] = counts;
@@ -48,6 +57,29 @@ export async function readSamples(path: string, ports: readonly InputPort[]): Pr
   return Array.from({ length: count }, (_, i) =>
     Object.fromEntries(Array.from(columns, ([name, values]) => [name, values[i]!])),
   );
+}
+
+/**
+ * Samples to measure ranges on.
+ * @throws as {@link readSamples}; INVALID_DATA for numbers that are not finite, and for an input that is always zero: it has no range.
+ */
+export async function readCalibration(path: string, ports: readonly InputPort[]): Promise<readonly Sample[]> {
+  const samples = await readSamples(path, ports);
+  for (const { name, dtype } of ports) {
+    if (!dtype.startsWith('float')) continue;
+    const odd = samples.findIndex((sample) => (sample[name] as Float32Array).some((value) => !Number.isFinite(value)));
+    if (odd >= 0)
+      throw new SanderlingError('INVALID_DATA', `sample ${odd + 1} of the input "${name}" holds NaN or infinity`, {
+        where: path,
+        fix: 'leave such samples out',
+      });
+    if (samples.every((sample) => (sample[name] as Float32Array).every((value) => value === 0)))
+      throw new SanderlingError('INVALID_DATA', `the input "${name}" is zero in every sample and has no range`, {
+        where: path,
+        fix: wanted(ports),
+      });
+  }
+  return samples;
 }
 
 /** What files of samples look like, for people. */
@@ -81,8 +113,10 @@ async function filesOf(path: string): Promise<readonly string[]> {
     throw new SanderlingError(toSanderlingError(error).code, `there are no samples at ${path}`, { where: path });
   });
   if (!found.isDirectory()) return [path];
-  const names = (await readdir(path)).filter((name) => (suffixes as readonly string[]).includes(extname(name)));
-  return names.toSorted().map((name) => join(path, name));
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const read = names.filter((name) => (suffixes as readonly string[]).includes(extname(name)));
+  return read.toSorted().map((name) => join(path, name));
 }
 
 async function bytesOf(path: string): Promise<Buffer> {
@@ -99,7 +133,7 @@ export function valuesOf(file: string, bytes: Buffer, ports: readonly InputPort[
   const kind = extname(file);
   if (kind === '.json') return fromJson(file, bytes.toString('utf8'), ports);
   const port = portOf(file, ports);
-  if (kind === '.npy') return split(file, port, npyNumbers(file, bytes));
+  if (kind === '.npy') return fromNpy(file, bytes, port);
   if (kind === '.csv') return fromCsv(file, bytes.toString('utf8'), port);
   if (kind === '.bin')
     return split(
@@ -118,8 +152,23 @@ function portOf(file: string, ports: readonly InputPort[]): InputPort {
   return bad(file, `the file's name must begin with an input's: ${ports.map((port) => port.name).join(', ')}`);
 }
 
+/** An array of one sample, of n of them, or of their numbers in a row. One of another order of axes would calibrate on something else unseen. */
+function fromNpy(file: string, bytes: Buffer, port: InputPort): readonly Named[] {
+  const { dims, numbers } = readNpy(file, bytes);
+  const axes = (sizes: readonly number[]): string => sizes.filter((size) => size !== 1).join();
+  const one = axes(port.dims);
+  const [, ...rest] = dims;
+  const isFlat = rest.length === 0 || (rest.length === 1 && rest[0] === port.count);
+  if (!isFlat && axes(dims) !== one && axes(rest) !== one)
+    bad(
+      file,
+      `an array [${dims.join(', ')}] is no sample of the input "${port.name}" [${port.dims.join(', ')}], nor a row of them`,
+    );
+  return split(file, port, numbers);
+}
+
 /** Cuts a row of numbers into samples. */
-function split(file: string, port: InputPort, numbers: readonly (number | bigint)[]): readonly Named[] {
+function split(file: string, port: InputPort, numbers: Numbers | readonly number[]): readonly Named[] {
   const { name, dtype, count } = port;
   if (numbers.length === 0 || numbers.length % count !== 0)
     bad(file, `${numbers.length} numbers are no multiple of the ${count} of the input "${name}"`);
@@ -131,9 +180,11 @@ function split(file: string, port: InputPort, numbers: readonly (number | bigint
 
 function fromCsv(file: string, text: string, port: InputPort): readonly Named[] {
   const rows = text.split(/\r?\n/).filter((row) => row.trim() !== '');
-  const cells = rows.map((row) => row.split(/[,;\t]/).map((cell) => (cell.trim() === '' ? NaN : Number(cell))));
-  const body = cells[0]?.some(Number.isNaN) === true ? cells.slice(1) : cells; // a row of names
-  return body.flatMap((row, i) => {
+  const cellsOf = (row: string): readonly number[] =>
+    row.split(/[,;\t]/).map((cell) => (cell.trim() === '' ? Number.NaN : Number(cell)));
+  const named = rows.length > 0 && cellsOf(rows[0]!).some(Number.isNaN);
+  return rows.slice(named ? 1 : 0).flatMap((line, i) => {
+    const row = cellsOf(line);
     if (row.length !== port.count || row.some(Number.isNaN))
       bad(file, `row ${i + 1} is not ${port.count} numbers, one sample of the input "${port.name}"`);
     return split(file, port, row);

@@ -1,14 +1,14 @@
 // Models for microcontrollers from the command line: C files, measured boards, answers held against ONNX Runtime, what is said when something is wrong.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom, SanderlingError } from '@sanderling/kit';
 import { hasBoardTools } from '@sanderling/micro';
 import { GraphBuilder, tensorOf, writeModel } from '@sanderling/onnx';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { randomSamples, readSamples, valuesOf } from './micro-samples.ts';
+import { randomSamples, readCalibration, readSamples, valuesOf } from './micro-samples.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin', 'sanderling.js');
 const fixtures = join(import.meta.dirname, 'fixtures');
@@ -83,6 +83,9 @@ test('compile writes C that compiles, and prints what each layer costs', async (
   const printed = JSON.parse(named.stdout) as { files: string[]; report: { macs: number } };
   expect(printed).toMatchObject({ files: [join('d', 'net.h'), join('d', 'net.c')], report: { macs: 816 } });
   expect(existsSync(at('d/net.c'))).toBe(true);
+  // A file that is called as a header of the C library gets another name.
+  copyFileSync(at('small-net.onnx'), at('time.onnx'));
+  expect((await micro(['compile', 'time.onnx', '--out', 't'])).stdout).toContain(join('t', 'model_time.h'));
   const blob = await micro(['compile', 'small-net.onnx', '--out', 'e', '--name', 'net', '--weights', 'blob']);
   expect(blob.stdout).toContain(join('e', 'net.weights'));
   expect(readFileSync(at('e/net.weights')).length).toBeGreaterThan(3264);
@@ -197,6 +200,15 @@ test('says what is wrong and what to do', async () => {
   expect(await said('compile', 'small-net.onnx', '--size', 'batch')).toMatch(
     /^2 INVALID_ARGUMENT "batch" is not name=number/,
   );
+  expect(await said('compile', 'small-net.onnx', '--size', 'time=24')).toMatch(
+    /^2 INVALID_ARGUMENT .*no open dimension "time"/,
+  );
+  expect(await said('compile', 'small-net.onnx', '--name', 'math')).toMatch(
+    /^2 INVALID_ARGUMENT .*math\.h[^]*model_math/,
+  );
+  expect(await said('compile', 'small-net.onnx', '--out', 'small-net.onnx')).toMatch(
+    /^2 INVALID_ARGUMENT small-net.onnx is no folder/,
+  );
   expect(await said('run', 'small-net.onnx', '--calls', 'many')).toMatch(/^2 [^]*--calls[^]*whole number/);
   writeFileSync(at('short.json'), '{"window": [1, 2, 3]}');
   expect(await said('run', 'small-net.onnx', '--input', 'short.json')).toMatch(
@@ -221,6 +233,46 @@ describe('samples', () => {
     expect(Array.from(wide!['window'] as Float32Array, (v) => v.toFixed(5))).toEqual(
       Array.from(samples[0]!['window'] as Float32Array, (v) => v.toFixed(5)),
     );
+  });
+
+  test('arrays of other kinds and other orders of bytes are read; one of another order of axes is refused', async () => {
+    const path = at('array.npy');
+    const read = async (descr: string, dims: string, data: Buffer): Promise<readonly number[]> => {
+      const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${dims}), }\n`;
+      const length = Buffer.from([header.length, 0]);
+      writeFileSync(
+        path,
+        Buffer.concat([Buffer.from('\u0093NUMPY\u0001\u0000', 'latin1'), length, Buffer.from(header), data]),
+      );
+      return (await readSamples(path, ports)).flatMap(({ window }) => Array.from(window as Float32Array));
+    };
+    const halves = Buffer.alloc(96);
+    for (const [i, bits] of [0x3c00, 0xc000, 0x3555, 0x0001, 0x7bff].entries()) halves.writeUInt16LE(bits, 2 * i);
+    const [one, two, third, least, most] = await read('<f2', '24, 2', halves);
+    expect([one, two, third, least, most]).toEqual([1, -2, Math.fround(0.333251953125), 2 ** -24, 65504]);
+    const big = Buffer.alloc(192);
+    big.writeFloatBE(-1.5, 188);
+    expect((await read('>f4', '1, 24, 2', big))[47]).toBe(-1.5);
+    for (const dims of ['48', '1, 48', '24, 2', '24, 1, 2', '1, 24, 2'])
+      expect(await read('<f4', dims, big)).toHaveLength(48);
+    expect(await read('<f4', '3, 24, 2', Buffer.alloc(576))).toHaveLength(144);
+    for (const dims of ['2, 24', '1, 2, 24', '4, 12'])
+      await expect(read('<f4', dims, big)).rejects.toMatchObject({ code: 'INVALID_DATA', where: path });
+  });
+
+  test('ranges are measured on finite numbers that are not all zero; folders in the folder are left alone', async () => {
+    mkdirSync(at('ranges/inner.npy'), { recursive: true });
+    const calibration = (...values: number[]) => {
+      const rows = values.map((value) => Array.from({ length: 48 }, () => value).join());
+      writeFileSync(at('ranges/a.csv'), rows.join('\n'));
+      return readCalibration(at('ranges'), ports);
+    };
+    expect(await calibration(0, 1)).toHaveLength(2);
+    await expect(calibration(0, 0)).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    await expect(calibration(1, Infinity)).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('sample 2') as string,
+    });
   });
 
   test('several inputs are told apart by the names of files', async () => {

@@ -10,10 +10,12 @@ import {
   isQuantised,
   linkBudget,
   measure,
+  nameFrom,
   quantiseForDevice,
   reportText,
   targetNames,
   targets,
+  withSizes,
   type BoardName,
   type Generated,
   type GenerateOptions,
@@ -35,7 +37,7 @@ import { facts } from '../output.ts';
 import type { Answer, CommandGroup } from './command.ts';
 import { wholeNumber } from './numbers.ts';
 import { budgetText, layerTable, perMac, quantisationText, shareText, shown, slotText } from './micro-text.ts';
-import { randomSamples, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
+import { randomSamples, readCalibration, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
 
 interface ModelFlags {
   readonly target: TargetName;
@@ -140,8 +142,8 @@ interface Prepared {
 }
 
 async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): Promise<Prepared> {
-  const given = await readModel(path);
-  const options = generateOptions(path, flags);
+  const { sizes, ...options } = generateOptions(path, flags);
+  const given = await withSizes(await readModel(path), { sizes });
   if (flags.int8 !== true) {
     const generated = await withSelfTest(given, options, flags);
     return { given, model: given, generated, quantisation: undefined };
@@ -157,7 +159,7 @@ async function prepared(path: string, flags: ModelFlags, signal: AbortSignal): P
       where: '--calibration',
       fix: wanted(ports),
     });
-  const samples = await readSamples(flags.calibration, ports);
+  const samples = await readCalibration(flags.calibration, ports);
   const feeds = samples.map((sample) => feedsOf(sample, ports));
   const { model, report } = await quantiseForDevice(given, feeds, {
     method: flags.method,
@@ -191,8 +193,9 @@ async function withSelfTest(model: Model, options: GenerateOptions, flags: Model
   return generateC(model, { ...options, selfTest: { vectors } });
 }
 
-function generateOptions(path: string, { name, size = [], carry, weights }: ModelFlags): GenerateOptions {
-  const own = basename(path, extname(path)).replaceAll(/\W/g, '_').slice(0, 31);
+type Options = GenerateOptions & Required<Pick<GenerateOptions, 'sizes'>>;
+
+function generateOptions(path: string, { name, size = [], carry, weights }: ModelFlags): Options {
   const sizes = size.map((pair) => {
     const [dimension = '', number] = pair.split('=');
     if (number === undefined || !Number.isSafeInteger(Number(number)) || Number(number) < 1)
@@ -200,7 +203,7 @@ function generateOptions(path: string, { name, size = [], carry, weights }: Mode
     return [dimension, Number(number)] as const;
   });
   return {
-    name: name ?? (/^[A-Za-z]/.test(own) ? own : `model_${own}`.slice(0, 31)),
+    name: name ?? nameFrom(basename(path, extname(path))),
     sizes: Object.fromEntries(sizes),
     weights,
     ...(carry === true ? { carry: true } : {}),
@@ -211,7 +214,10 @@ async function compile(path: string, flags: CompileFlags, signal: AbortSignal): 
   const { generated, quantisation } = await prepared(path, flags, signal);
   const { report, blob } = generated;
   const out = flags.out ?? report.name;
-  await mkdir(out, { recursive: true });
+  await mkdir(out, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error;
+    throw new SanderlingError('INVALID_ARGUMENT', `${out} is no folder`, { where: '--out', cause: error });
+  });
   const texts = Object.entries(generated.files).map(([name, text]) => [join(out, name), text] as const);
   const files = [...texts, ...(blob ? [[join(out, `${report.name}.weights`), blob] as const] : [])];
   for (const [file, text] of files) await writeFileAtomic(file, text);

@@ -2,6 +2,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import { GraphBuilder, modelOf, tensorOf, type Graph, type Model, type Node } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
+import { checkName, nameFrom } from './c-name.ts';
 import { generateC, type GenerateOptions } from './index.ts';
 import { damagedModel } from './testing.ts';
 
@@ -61,6 +62,56 @@ describe('refusals', () => {
     );
     expect(error.code).toBe('INVALID_MODEL');
   });
+  test('a value that two nodes make, or an input that is made again', async () => {
+    const twice = graphOf([node('Relu', ['x'], ['y']), node('Tanh', ['x'], ['y'])]);
+    expect(await refusal(twice)).toMatchObject({ code: 'INVALID_MODEL', where: 'my Tanh' });
+    expect(await refusal(graphOf([node('Relu', ['x'], ['x'])]))).toMatchObject({ code: 'INVALID_MODEL' });
+    const model = graphOf([node('Relu', ['x'], ['y'])]);
+    const inputs = [...model.graph.inputs, ...model.graph.inputs];
+    expect(await refusal({ ...model, graph: { ...model.graph, inputs } })).toMatchObject({ code: 'INVALID_MODEL' });
+  });
+  test('opsets whose operators mean something else, or are not known yet', async () => {
+    for (const opset of [1, 6, 28, 99]) {
+      const error = await refusal(modelOf(graphOf([node('Relu', ['x'], ['y'])]).graph, { opset }));
+      expect(error.code).toBe('UNSUPPORTED');
+      expect(error.message).toContain(`opset ${opset}`);
+    }
+  });
+  test('functions that call functions: counted before they are unfolded', async () => {
+    const calls = (level: number, inputs: readonly string[], outputs: readonly string[]): Node => ({
+      ...node(`F${level}`, inputs, outputs),
+      domain: 'own',
+    });
+    const functions = (count: number, width: number): Model['functions'] =>
+      Array.from({ length: count }, (_, i) => ({
+        name: `F${i}`,
+        domain: 'own',
+        overload: '',
+        inputs: ['a0'],
+        outputs: [`a${width}`],
+        nodes: Array.from({ length: width }, (__, k) =>
+          i + 1 < count ? calls(i + 1, [`a${k}`], [`a${k + 1}`]) : node('Relu', [`a${k}`], [`a${k + 1}`]),
+        ),
+        attributes: [],
+        defaults: {},
+        valueInfo: new Map(),
+        opsets: new Map([
+          ['', 21],
+          ['own', 1],
+        ]),
+      }));
+    const model = graphOf([calls(0, ['x'], ['y'])]);
+    const functional = (count: number, width: number): Model => ({
+      ...model,
+      opsets: new Map([...model.opsets, ['own', 1]]),
+      functions: functions(count, width),
+    });
+    const started = process.memoryUsage().heapUsed;
+    expect(await refusal(functional(60, 2))).toMatchObject({ code: 'TOO_LARGE' });
+    expect(await refusal(functional(5000, 1))).toMatchObject({ code: 'TOO_LARGE' });
+    expect(process.memoryUsage().heapUsed - started).toBeLessThan(100 * 2 ** 20);
+    expect((await generateC(functional(4, 2))).report.layers).toHaveLength(16);
+  });
   test('a value that nothing makes', async () => {
     expect((await refusal(graphOf([node('Add', ['x', 'ghost'], ['y'])]))).code).toMatch(/INVALID_MODEL|UNSUPPORTED/);
   });
@@ -100,7 +151,13 @@ describe('refusals', () => {
   });
   test('sizes that are open or depend on what is fed', async () => {
     const open = graphOf([node('Relu', ['x'], ['y'])], ['batch', 'time', 3]);
-    expect(await refusal(open)).toMatchObject({ code: 'INVALID_ARGUMENT', where: 'x', fix: 'give sizes: { time: … }' });
+    expect(await refusal(open)).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      where: 'x',
+      fix: 'give sizes: { time: … }, on the command line --size time=…',
+    });
+    const misspelt = { sizes: { time: 2, Time: 3 } };
+    expect(await refusal(open, misspelt)).toMatchObject({ code: 'INVALID_ARGUMENT', where: 'Time' });
     const free = build((b) =>
       b.output('y', b.op('Reshape', [b.input('x', 'float32', [4]), b.input('shape', 'int64', [2])])),
     );
@@ -115,7 +172,7 @@ describe('refusals', () => {
   });
   test('options that make no sense', async () => {
     const model = graphOf([node('Relu', ['x'], ['y'])]);
-    for (const name of ['', '9x', 'a-b', 'a b', 'a;b', 'x'.repeat(40)])
+    for (const name of ['', '9x', 'a-b', 'a b', 'a;b', 'x'.repeat(40), 'math', 'time', 'STRING', 'stdint'])
       expect((await refusal(model, { name })).code).toBe('INVALID_ARGUMENT');
     expect((await refusal(model, { batch: 0 })).code).toBe('INVALID_ARGUMENT');
     expect((await refusal(model, { carry: ['nobody'] })).code).toBe('INVALID_ARGUMENT');
@@ -124,6 +181,23 @@ describe('refusals', () => {
       'INVALID_ARGUMENT',
     );
   });
+});
+
+test('a name is made of any text', () => {
+  const texts = ['net', 'my net-2', 'time', 'Math', '2nd', '', 'ünï', '../../etc/passwd', 'a__b', '-', 'x'.repeat(80)];
+  const names = texts.map(nameFrom);
+  expect(names.slice(0, 9)).toEqual([
+    'net',
+    'my_net_2',
+    'model_time',
+    'model_Math',
+    'model_2nd',
+    'model',
+    'n',
+    'etc_passwd',
+    'a_b',
+  ]);
+  for (const name of names) expect(() => checkName(name)).not.toThrow();
 });
 
 test('names from the model cannot break out of comments or become C', async () => {

@@ -36,6 +36,7 @@ export {
   type Target,
   type TargetName,
 } from './boards/index.ts';
+export { nameFrom } from './c-name.ts';
 export { compatibilityPage } from './compatibility.ts';
 export { generateDetectorC } from './detectors/generate-detector.ts';
 export type {
@@ -84,4 +85,5 @@ export { lower } from './lower.ts';
 export { packArena, type Arena, type Block } from './memory/arena.ts';
 export { planMemory, type MemoryPlan } from './memory/plan.ts';
 export type { Elements, GenerateOptions, SelfTestOptions, SelfTestVector, StateOption } from './options.ts';
+export { withSizes } from './sizes.ts';
 export { reportText, type LayerReport, type Report } from './report.ts';

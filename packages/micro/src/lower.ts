@@ -97,10 +97,13 @@ function programOf(prepared: Prepared, options: SettledOptions): Program {
   const outputs = graph.outputs
     .filter(({ name }) => !prepared.hidden.has(name))
     .map(({ name }) => ({ name, value: valueOf(name) }));
-  const initial = new Map(options.state.map(({ input, initial }) => [input, initial]));
   const states = inputs
     .filter(({ role }) => role === 'state')
-    .map((input) => ({ input, next: valueOf(prepared.states.get(input.name)!), initial: initial.get(input.name) }));
+    .map((input) => ({
+      input,
+      next: valueOf(prepared.states.get(input.name)!),
+      initial: prepared.initial.get(input.name),
+    }));
   for (const state of states) checkState(state);
   const constants = values.all
     .filter(({ role }) => role === 'constant')

@@ -1,6 +1,7 @@
 // What a caller may ask of the generator; checked once, here.
 import { SanderlingError } from '@sanderling/kit';
 import type { Tensor, TensorArray } from '@sanderling/onnx';
+import { checkName } from './c-name.ts';
 
 /** Elements of tensors by input or output name, row-major (bool as bytes of 0 and 1). */
 export type Elements = Readonly<Record<string, TensorArray>>;
@@ -30,7 +31,7 @@ export interface StateOption {
 
 /** Options of {@link generateC}. */
 export interface GenerateOptions {
-  /** Prefix of all names in the C code and name of the files: a C identifier. @default 'model' */
+  /** Prefix of all names in the C code and name of the files: a C identifier, and no header of the C library. @default 'model' */
   readonly name?: string;
   /** Size given to a symbolic or unknown first dimension of inputs. @default 1 */
   readonly batch?: number;
@@ -51,6 +52,8 @@ export interface GenerateOptions {
   readonly weights?: 'const' | 'blob';
   /** Constants of fewer bytes than this stay in the C file, as part of the structure. @default 0 */
   readonly blobFrom?: number;
+  /** A file for each layer, which a build compiles side by side, instead of one for all; helpers that several layers need are in each of their files. @default false */
+  readonly split?: boolean;
   /** Largest constants, working memory, and any one tensor, in bytes each. @default 64 MiB */
   readonly maxBytes?: number;
 }
@@ -64,8 +67,7 @@ export type SettledOptions = Required<Omit<GenerateOptions, 'selfTest'>> & Pick<
 /** Fills in defaults. @throws INVALID_ARGUMENT naming the option. */
 export function settled(options: GenerateOptions): SettledOptions {
   const { name = 'model', batch = 1, sizes = {}, maxBytes = 64 * 2 ** 20, weights = 'const', blobFrom = 0 } = options;
-  if (!/^[A-Za-z][A-Za-z0-9_]{0,30}$/.test(name))
-    wrong('name', `"${name}" is no C identifier of at most 31 characters`);
+  checkName(name);
   for (const [where, size] of Object.entries({ batch, maxBytes, ...sizes }))
     if (!Number.isSafeInteger(size) || size < 1) wrong(where, `${size} is no positive integer`);
   if (weights !== 'const' && weights !== 'blob') wrong('weights', `"${String(weights)}" is neither const nor blob`);

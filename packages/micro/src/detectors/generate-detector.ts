@@ -1,11 +1,12 @@
 // Drift detectors in C99: the decisions of packages/drift on the same stream, in a state whose size is known when it is compiled.
 import { createDetector, detectors, type DetectorRow } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
+import { checkName } from '../c-name.ts';
 import type { GeneratedDetector, ScalarRequest, VectorRequest } from './requests.ts';
 import { scalarRules, type ScalarRule } from './scalar-detectors.ts';
 import { count, double, macroName, type Constant } from './template.ts';
 import { generateVectorDetector } from './vector/generate-vector.ts';
-import { checkName, writeDetector } from './write-detector.ts';
+import { writeDetector } from './write-detector.ts';
 
 const accepted = {
   real: { test: '(fabs(x) <= 1e100)', about: 'a finite number of magnitude at most 1e100' },

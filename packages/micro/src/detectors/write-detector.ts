@@ -1,15 +1,6 @@
 // The header and the source of a detector, of parts written for a detector called `detector`.
-import { SanderlingError } from '@sanderling/kit';
 import { comment, type Lines } from '../emit/c-text.ts';
 import { cutAfter, defines, readText, renamed, type Constant } from './template.ts';
-
-/** @throws INVALID_ARGUMENT */
-export function checkName(name: string): void {
-  if (/^[A-Za-z][A-Za-z0-9_]{0,30}$/.test(name)) return;
-  throw new SanderlingError('INVALID_ARGUMENT', `"${name}" is no C identifier of at most 31 characters`, {
-    where: 'name',
-  });
-}
 
 /** What a detector is made of. */
 export interface DetectorText {

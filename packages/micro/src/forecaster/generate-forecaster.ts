@@ -2,6 +2,7 @@
 import type { ResidualMonitorConfig } from '@sanderling/drift';
 import { SanderlingError } from '@sanderling/kit';
 import { parsePreprocessing, type Preprocessing } from '@sanderling/series';
+import { checkName } from '../c-name.ts';
 import { generateDetectorC } from '../detectors/generate-detector.ts';
 import type { GeneratedDetector } from '../detectors/requests.ts';
 import type { CInterface } from '../emit/interface.ts';
@@ -104,8 +105,7 @@ export function generateForecasterC(request: ForecasterRequest): GeneratedForeca
 
 function checkedParts(request: ForecasterRequest): ForecasterParts {
   const { name = 'forecaster', readingsPerCell = 16, selfTest } = request;
-  if (!/^[A-Za-z][A-Za-z0-9_]{0,19}$/.test(name))
-    wrong('name', `"${name}" is no C identifier of at most 20 characters`);
+  checkName(name, 20);
   if (!Number.isInteger(readingsPerCell) || readingsPerCell < 1 || readingsPerCell > 128)
     wrong('readingsPerCell', `${readingsPerCell} is not a whole number from 1 to 128`);
   const preprocessing = parsePreprocessing(request.preprocessing);

@@ -4,7 +4,8 @@ import { SanderlingError } from '@sanderling/kit';
 import { literal } from '../../emit/c-text.ts';
 import type { DetectorFace, GeneratedDetector, VectorRequest } from '../requests.ts';
 import { count, double, type Constant } from '../template.ts';
-import { checkName, part, writeDetector, type DetectorText } from '../write-detector.ts';
+import { checkName } from '../../c-name.ts';
+import { part, writeDetector, type DetectorText } from '../write-detector.ts';
 
 type Options = Readonly<Record<string, number>>;
 type Rows = ReturnType<typeof rowsFrom>;
