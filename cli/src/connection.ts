@@ -16,12 +16,23 @@ export interface ConnectionFlags {
   readonly data?: string;
 }
 
+/** Which hub, and the key to it. */
+export interface HubAddress {
+  readonly url: string;
+  readonly key: string;
+}
+
 /** The client for a command. @throws UNAUTHENTICATED when no key is to be found. */
-export function connect(flags: ConnectionFlags, env: NodeJS.ProcessEnv = process.env): HubClient {
+export function connect(flags: ConnectionFlags): HubClient {
+  return new HubClient(hubAddress(flags));
+}
+
+/** The hub that flags, environment and data folder name, in this order. @throws UNAUTHENTICATED when no key is to be found. */
+export function hubAddress(flags: ConnectionFlags, env: NodeJS.ProcessEnv = process.env): HubAddress {
   const folder = flags.data ?? env['SANDERLING_DATA'] ?? defaultDataFolder;
   const url = flags.url ?? env['SANDERLING_URL'] ?? readLine(join(folder, 'url')) ?? defaultUrl;
   const key = flags.key ?? env['SANDERLING_KEY'] ?? readLine(join(folder, 'keys', 'admin.key'));
-  if (key !== undefined) return new HubClient({ url, key });
+  if (key !== undefined) return { url, key };
   throw new SanderlingError('UNAUTHENTICATED', 'no API key', {
     fix: `pass --key, set SANDERLING_KEY, or run this where the hub’s data folder is (${folder})`,
   });

@@ -7,6 +7,7 @@ import { deviceCommands, releaseCommands, rolloutCommands } from './commands/fle
 import { microCommands } from './commands/micro.ts';
 import { onnxCommands } from './commands/onnx.ts';
 import { eventCommands, keyCommands, processCommands } from './commands/operations.ts';
+import { storageCommands } from './commands/storage.ts';
 import { executionCommands, modelCommands, runCommands, trainCommands } from './commands/training.ts';
 import { reportError } from './output.ts';
 
@@ -23,6 +24,7 @@ const groups: readonly CommandGroup[] = [
   deviceCommands,
   eventCommands,
   keyCommands,
+  storageCommands,
   processCommands,
   onnxCommands,
   driftCommands,

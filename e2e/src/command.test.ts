@@ -1,8 +1,9 @@
 // The command line against a real hub, as somebody uses it without a browser: from a CSV file to a forecast and a roll-out.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { sha256 } from '@sanderling/kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openHouse, type House } from './house.ts';
 
@@ -129,13 +130,36 @@ describe('from a file to a forecast', () => {
     });
   });
 
+  test('gc removes what nothing names, says what it would remove, and nothing else', async () => {
+    const text = Buffer.from('nobody names me');
+    const digest = sha256(text);
+    const orphan = join(house.folder, 'hub', 'blobs', digest.slice(0, 2), digest.slice(2));
+    mkdirSync(dirname(orphan), { recursive: true });
+    writeFileSync(orphan, text);
+    const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+    utimesSync(orphan, twoDaysAgo, twoDaysAgo);
+    const dry = await sanderling('gc', '--dry-run');
+    expect(dry).toMatchObject({ status: 0, stdout: expect.stringContaining(digest) });
+    expect(dry.stdout).toMatch(/named by nothing +1 blob, 15 B\n.*\nremoved +nothing: a dry run/);
+    expect(await json<object>('gc', '--older-than', '3d')).toMatchObject({ state: 'done', removed: { count: 0 } });
+    expect(existsSync(orphan)).toBe(true);
+    expect((await sanderling('gc')).stdout).toMatch(/removed +1 blob, 15 B/);
+    expect(existsSync(orphan)).toBe(false);
+    expect(await sanderling('gc', '--older-than', '1m')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('at an age of an hour or more'),
+    });
+    expect(await json<object>('predict', 'cellar', '--steps', '3')).toMatchObject({ version: 1 });
+  });
+
   test('keys with less power are refused what they may not', async () => {
     const { stdout } = await sanderling('keys', 'create', 'dashboard', '--scope', 'read');
     expect((await sanderling('--key', stdout.trim(), 'models', 'cellar')).status).toBe(0);
-    expect(await sanderling('--key', stdout.trim(), 'train', 'cellar')).toMatchObject({
-      status: 4,
-      stderr: expect.stringContaining('FORBIDDEN'),
-    });
+    for (const command of [['train', 'cellar'], ['gc']])
+      expect(await sanderling('--key', stdout.trim(), ...command)).toMatchObject({
+        status: 4,
+        stderr: expect.stringContaining('FORBIDDEN'),
+      });
     const events = (await sanderling('events')).stdout;
     for (const type of [
       'project.saved',

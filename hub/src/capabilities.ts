@@ -8,6 +8,7 @@ import { Fleet, fleetMigrations } from './fleet/index.ts';
 import { learningMigrations, openLearning, runLearning, type Learning } from './learning.ts';
 import { Monitoring, monitoringMigrations } from './monitoring/index.ts';
 import { projectMigrations, Projects } from './projects/index.ts';
+import { Retention } from './retention/index.ts';
 import type { HubSettings } from './settings.ts';
 import { DiskBlobs, openDatabase, sqliteDialect, WriteAheadLog, type Database, type Durable } from './store/index.ts';
 
@@ -25,6 +26,7 @@ export interface Capabilities extends Learning {
   readonly data: Data;
   readonly monitoring: Monitoring;
   readonly fleet: Fleet;
+  readonly retention: Retention;
 }
 
 /** Every capability's migrations. One line each. */
@@ -59,8 +61,9 @@ export async function openCapabilities(settings: HubSettings, clock: Clock): Pro
     projects,
     maxWaiting: settings.limits.waitingDevices,
   });
+  const retention = new Retention({ database: databasePath, blobs, durable, events, clock });
   const base = { clock, database, durable, blobs, events, keys, hubKeys, projects, data, monitoring, fleet };
-  return { ...base, ...openLearning(base, { niceness: settings.workers.niceness }) };
+  return { ...base, retention, ...openLearning(base, { niceness: settings.workers.niceness }) };
 }
 
 /**
@@ -79,6 +82,7 @@ export async function startCapabilities(
     capabilities.monitoring.run(signal),
     runLearning(capabilities, signal),
     ended(signal).then(() => capabilities.data.stop()),
+    ended(signal).then(() => capabilities.retention.stop()),
   ];
   return { ended: Promise.all(background).then(() => undefined) };
 }

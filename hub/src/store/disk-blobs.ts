@@ -1,24 +1,33 @@
 // Blobs as files: `ab/cdef…`, written aside, synced and renamed, so that a blob is whole or absent.
-import { open, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDigest, SanderlingError, sha256, toSanderlingError, writeFileAtomic, type Digest } from '@sanderling/kit';
 import type { BlobStore } from './blobs.ts';
 
+/** So long after it was put a blob is kept whatever the database says: whoever put it is about to name it in a row. Milliseconds. */
+const heldMs = 3_600_000;
+
 /** A blob store in a folder of this machine. */
 export class DiskBlobs implements BlobStore {
-  readonly #folder: string;
+  /** Where the blobs lie. */
+  readonly folder: string;
   readonly #write: typeof writeFileAtomic;
   /** Blobs on their way to the disk: a file can be seen there before it is durable. */
   readonly #writing = new Map<Digest, Promise<void>>();
+  /** Blobs on their way out: whoever puts one again waits, and then writes it. */
+  readonly #removing = new Map<Digest, Promise<boolean>>();
+  /** When each was put last, by a clock that nobody turns back; the longest ago first, nothing from before {@link heldMs}. */
+  readonly #held = new Map<Digest, number>();
 
   /** @param write how a file is written; tests make it slow */
   constructor(folder: string, write: typeof writeFileAtomic = writeFileAtomic) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#write = write;
   }
 
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = sha256(bytes);
+    this.#hold(digest);
     const writing = this.#writing.get(digest) ?? this.#store(digest, bytes);
     this.#writing.set(digest, writing);
     await writing.finally(() => this.#writing.delete(digest));
@@ -26,8 +35,47 @@ export class DiskBlobs implements BlobStore {
   }
 
   async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
+    await this.#removing.get(digest)?.catch(() => undefined);
     const present = await stat(this.path(digest)).catch(() => undefined);
     if (present?.size !== bytes.length) await this.#write(this.path(digest), bytes);
+  }
+
+  /**
+   * Removes a blob that no row names, unless it was put in the last hour or its file is not older than `before`.
+   * @param before milliseconds since 1970
+   * @returns whether it was removed. @throws FORBIDDEN … as the disk
+   */
+  async remove(digest: Digest, before: number): Promise<boolean> {
+    if (this.#isHeld(digest)) return false;
+    const removing = this.#removing.get(digest) ?? this.#unlink(this.path(digest), before);
+    this.#removing.set(digest, removing);
+    return removing.finally(() => this.#removing.delete(digest));
+  }
+
+  async #unlink(path: string, before: number): Promise<boolean> {
+    const present = await stat(path).catch(() => undefined);
+    if (present === undefined || present.mtimeMs >= before) return false;
+    try {
+      await rm(path);
+      return true;
+    } catch (error) {
+      throw toSanderlingError(error);
+    }
+  }
+
+  #hold(digest: Digest): void {
+    const now = performance.now();
+    this.#held.delete(digest);
+    this.#held.set(digest, now);
+    for (const [oldest, since] of this.#held) {
+      if (now - since < heldMs) break;
+      this.#held.delete(oldest);
+    }
+  }
+
+  #isHeld(digest: Digest): boolean {
+    const since = this.#held.get(digest);
+    return since !== undefined && performance.now() - since < heldMs;
   }
 
   async get(digest: Digest): Promise<Uint8Array> {
@@ -64,7 +112,7 @@ export class DiskBlobs implements BlobStore {
   path(digest: Digest): string {
     if (!isDigest(digest))
       throw new SanderlingError('INVALID_ARGUMENT', 'this is not a blob’s address', { where: 'digest' });
-    return join(this.#folder, digest.slice(0, 2), digest.slice(2));
+    return join(this.folder, digest.slice(0, 2), digest.slice(2));
   }
 }
 

@@ -23,6 +23,7 @@ import { projectsRoutes } from './projects-routes.ts';
 import { readingsRoutes } from './readings-routes.ts';
 import { releasesRoutes } from './releases-routes.ts';
 import { createRouter, type Router } from './router.ts';
+import { storageRoutes } from './storage-routes.ts';
 import { trackingRoutes } from './tracking-routes.ts';
 
 /** What the door needs beside the capabilities. */
@@ -76,6 +77,7 @@ function apiRoutes(capabilities: Capabilities, { settings, stopping }: DoorOptio
     devicesRoutes(capabilities.fleet),
     monitoringRoutes(capabilities.monitoring, capabilities.projects),
     metricsRoutes(capabilities),
+    storageRoutes(capabilities.retention),
     eventsRoutes({ events: capabilities.events, maxStreams: limits.eventStreams, stopping }),
   ];
 }

@@ -1,0 +1,2 @@
+// Retention: what no row names goes.
+export { Retention, type Collection, type CollectionRequest } from './retention.ts';
