@@ -7,17 +7,14 @@ import type { HubSettings } from '../../settings.ts';
 import { DeviceDriver } from './device-driver.ts';
 import { DeviceReleases } from './device-releases.ts';
 import { ConnectionDesk, type DeskParts } from './link-desk.ts';
-import { Rivals, type Connection } from './rivals.ts';
 
 type LinkSettings = HubSettings['link'];
-type Parts = Pick<Capabilities, 'fleet' | 'durable' | 'hubKeys' | 'releases' | 'events' | 'clock'>;
+type Parts = Pick<Capabilities, 'fleet' | 'durable' | 'hubKeys' | 'releases' | 'clock'>;
 /** Where failures are told that nobody asked for. */
 type Tell = (message: string, error: unknown) => void;
 
 /** Refused hellos and enrolments after which a connection is closed. */
 const mostRefusals = 20;
-/** How long a device is kept waiting whose place another one has, milliseconds: it would be back at once. */
-const heldMs = 30_000;
 /** What ends connections every day. */
 const usual: ReadonlySet<string> = new Set(['UNAVAILABLE', 'TIMEOUT', 'CANCELLED', 'UNAUTHENTICATED', 'NOT_FOUND']);
 
@@ -38,19 +35,10 @@ export class LinkDoor {
   readonly #server: Server;
   readonly #stop = new AbortController();
   readonly #open = new Map<LinkSession, Promise<void>>();
-  readonly #rivals: Rivals;
+  readonly #byDevice = new Map<string, LinkSession>();
 
   constructor(hub: Parts, settings: LinkSettings, tell: Tell) {
-    const { fleet, durable, hubKeys, clock, events } = hub;
-    this.#rivals = new Rivals(
-      () => performance.now(),
-      async (device, held, refused) => {
-        const message = 'two devices say that they are this one, and both know its key: has a flash been copied?';
-        const data = { code: 'CONFLICT', message, connected: held.from, refused: refused.from };
-        const project = (await fleet.linked(device))?.project ?? null;
-        await events.append({ type: 'device.connected-twice', project, subject: device, data });
-      },
-    );
+    const { fleet, durable, hubKeys, clock } = hub;
     this.#parts = { fleet, durable, hubKeys, releases: new DeviceReleases(hub.releases) };
     this.#clock = clock;
     this.#settings = settings;
@@ -102,55 +90,34 @@ export class LinkDoor {
     });
     const helloMs = this.#settings.helloSeconds * 1000;
     const session = new LinkSession(socket, desk, { helloMs, clock: this.#clock }).start();
-    const served = this.#serve(session, socket, driver).finally(() => this.#open.delete(session));
+    const served = this.#serve(session, driver).finally(() => this.#open.delete(session));
     this.#open.set(session, served);
   }
 
   /** Drives the device behind a session until one of them ends. */
-  async #serve(
-    session: LinkSession,
-    socket: Socket,
-    holder: { current: DeviceDriver | undefined },
-  ): Promise<void> {
+  async #serve(session: LinkSession, holder: { current: DeviceDriver | undefined }): Promise<void> {
     const over = new AbortController();
     void session.ended.then(() => over.abort());
     const signal = AbortSignal.any([over.signal, this.#stop.signal]);
-    const connection = { session, from: `${socket.remoteAddress}:${socket.remotePort}` };
     let id = '';
     try {
       ({ device: id } = await session.hello(signal));
       const device = await this.#parts.fleet.linked(id);
       if (device === undefined) return;
-      if (!(await this.#hasPlace(id, connection, socket))) return await hold(session, this.#stop.signal);
+      void this.#byDevice.get(id)?.close();
+      this.#byDevice.set(id, session);
       holder.current = new DeviceDriver({ ...this.#parts, session, device });
       await holder.current.run(signal);
     } catch (error) {
       if (!this.#isUsual(error)) this.#tell(`the microcontroller ${id}`, error);
     } finally {
-      this.#rivals.leave(id, connection);
+      if (this.#byDevice.get(id) === session) this.#byDevice.delete(id);
       await session.close();
     }
-  }
-
-  /** Until that is decided the newcomer is not listened to; without the place, never again. */
-  async #hasPlace(id: string, connection: Connection, socket: Socket): Promise<boolean> {
-    socket.pause();
-    const has = await this.#rivals.take(id, connection);
-    if (has) socket.resume();
-    return has;
   }
 
   #isUsual(error: unknown): boolean {
     const { code } = toSanderlingError(error);
     return this.#stop.signal.aborted || usual.has(code) || code.startsWith('TOKEN_');
   }
-}
-
-/** Keeps a connection open, as long as it lasts, without hearing it. */
-async function hold(session: LinkSession, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, heldMs);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  await Promise.race([promise, session.ended]);
-  clearTimeout(timer);
 }
