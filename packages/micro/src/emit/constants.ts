@@ -101,10 +101,28 @@ export class Constants {
     return this.#arrays.reduce((sum, { dtype, elements }) => sum + elements.length * elementTypes[dtype].bytes, 0);
   }
 
-  text(): Lines {
-    const here = this.#arrays.filter(({ offset }) => offset === undefined);
-    const aligned = here.some((array) => array.aligned);
-    return [...(aligned ? alignmentText : []), ...here.flatMap(arrayText)];
+  /** Names of the arrays in the code. */
+  get names(): readonly string[] {
+    return this.#here().map(({ name }) => name);
+  }
+
+  /** Arrays in the code, all of them or those named; 'shared' ones are seen by other files. */
+  text(names?: readonly string[], seen: 'static' | 'shared' = 'static'): Lines {
+    const wanted = this.#here(names);
+    const aligned = wanted.some((array) => array.aligned);
+    return [...(aligned ? alignmentText : []), ...wanted.flatMap((array) => arrayText(array, seen))];
+  }
+
+  /** `extern const float name[4];` */
+  declarations(names: readonly string[]): Lines {
+    const lines = this.#here(names).map(
+      ({ name, dtype, elements }) => `extern const ${elementTypes[dtype].c} ${name}[${elements.length}];`,
+    );
+    return lines.length === 0 ? [] : [...lines, ''];
+  }
+
+  #here(names?: readonly string[]): readonly ConstantArray[] {
+    return this.#arrays.filter(({ name, offset }) => offset === undefined && (names?.includes(name) ?? true));
   }
 }
 
@@ -118,10 +136,13 @@ const alignmentText: Lines = [
   '',
 ];
 
-/** `static const float name[4] = { … };` in lines of readable width. */
-export function arrayText({ name, dtype, elements, aligned }: Omit<ConstantArray, 'offset'>): Lines {
+/** `static const float name[4] = { … };` in lines of readable width; without `static` if other files see it. */
+export function arrayText(
+  { name, dtype, elements, aligned }: Omit<ConstantArray, 'offset'>,
+  seen: 'static' | 'shared' = 'static',
+): Lines {
   const lines: string[] = [
-    `${aligned ? 'SANDERLING_ALIGNED ' : ''}static const ${elementTypes[dtype].c} ${name}[${elements.length}] = {`,
+    `${aligned ? 'SANDERLING_ALIGNED ' : ''}${seen === 'static' ? 'static ' : ''}const ${elementTypes[dtype].c} ${name}[${elements.length}] = {`,
   ];
   let line = '   ';
   for (let i = 0; i < elements.length; i += 1) {

@@ -19,21 +19,23 @@ export interface LayerCode {
   readonly text: Lines;
   readonly arguments: readonly Argument[];
   readonly constants: ReadonlySet<string>;
+  readonly helpers: ReadonlySet<HelperName>;
+  /** C text by name, of what the layer wants defined once for a file. */
+  readonly definitions: ReadonlyMap<string, string>;
 }
 
 /** What all layers of a file share. */
 export interface Sheet {
   readonly prefix: string;
   readonly constants: Constants;
-  readonly helpers: Set<HelperName>;
-  /** C text by name, of what layers want defined once for the file. */
-  readonly definitions: Map<string, string>;
 }
 
 class LayerDesk implements Desk {
   readonly layer: Layer;
   readonly parameters = new Map<string, Argument>();
   readonly read = new Set<string>();
+  readonly helpers = new Set<HelperName>();
+  readonly definitions = new Map<string, string>();
   readonly #sheet: Sheet;
 
   constructor(layer: Layer, sheet: Sheet) {
@@ -82,12 +84,12 @@ class LayerDesk implements Desk {
   }
 
   helper(name: string): string {
-    this.#sheet.helpers.add(name as HelperName);
+    this.helpers.add(name as HelperName);
     return `${this.#sheet.prefix}_${name}`;
   }
 
   define(name: string, text: string): string {
-    this.#sheet.definitions.set(name, text.replaceAll('NAME_', `${this.#sheet.prefix}_`));
+    this.definitions.set(name, text.replaceAll('NAME_', `${this.#sheet.prefix}_`));
     return `${this.#sheet.prefix}_${name}`;
   }
 }
@@ -147,6 +149,8 @@ export function writeLayer(layer: Layer, sheet: Sheet): LayerCode {
     name,
     arguments: sorted.map(([, argument]) => argument),
     constants: desk.read,
+    helpers: desk.helpers,
+    definitions: desk.definitions,
     text: [
       `/* ${headline(layer)} */`,
       `static void ${name}(${parameters.join(', ')})`,
