@@ -20,6 +20,7 @@ export {
 } from './compile/reader.ts';
 export type { StateEntry, TrainingPlan } from './compile/plan.ts';
 export { compileTrainingStep, type TrainingStep } from './compile/training-step.ts';
+export { floats, labels, rowReaderOf } from './dataset.ts';
 export {
   anchorBoxes,
   decodeBox,
