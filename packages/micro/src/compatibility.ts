@@ -1,5 +1,6 @@
 // The public compatibility page, made from the operator table.
 import { families, operators } from './operators/table.ts';
+import { runtimeOperatorNames } from './runtime-operators.ts';
 import type { OperatorRule } from './operators/rule.ts';
 
 /** OPERATORS.md as it must be. */
@@ -22,6 +23,10 @@ export function compatibilityPage(): string {
     'Anything else is refused with the name of the node, its operator and what to do. Integer arithmetic wraps around; indices computed at run time are kept inside their tensor.',
     '',
     ...parts,
+    "## ONNX Runtime's domain",
+    '',
+    `What its quantiser writes in operator form (com.microsoft) is taken with scales and zero points as ONNX has them, channels first: ${runtimeOperatorNames.join(', ')}.`,
+    '',
   ].join('\n');
 }
 

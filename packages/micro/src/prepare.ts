@@ -19,6 +19,7 @@ import { elementTypes, isElementType } from './ir.ts';
 import type { SettledOptions } from './options.ts';
 import { nodeName } from './problems.ts';
 import { protectCodes } from './quantised/protect.ts';
+import { withPlainOperators } from './runtime-operators.ts';
 import { sizedModel } from './sizes.ts';
 
 /** A model that is ready to be lowered. */
@@ -38,7 +39,7 @@ export interface Prepared {
  * @throws INVALID_MODEL, INVALID_ARGUMENT (a size that is not given), TOO_LARGE.
  */
 export async function prepare(given: Model, options: SettledOptions): Promise<Prepared> {
-  const sized = await sizedModel(given, options);
+  const sized = withPlainOperators(await sizedModel(given, options));
   madeOnce(sized.graph);
   const fold = compose(removeNoOps, foldShapes, folding(options.maxBytes), removeNoOps);
   const { graph, states, initial } = await carried(checkedSizes(pruneDead(sized), options.maxBytes), options, fold);
