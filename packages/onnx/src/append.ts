@@ -4,6 +4,7 @@ import type { GraphBuilder, Value } from './builder.ts';
 import type { Graph, ValueInfo } from './ir.ts';
 import { definedNames, renamedNode } from './rename.ts';
 
+/** How a graph is put into another. */
 export interface AppendOptions {
   /** Values of the builder that stand for inputs of the graph, by input name. Others become inputs of the builder's graph. @default none */
   readonly inputs?: Readonly<Record<string, Value>>;

@@ -30,6 +30,7 @@ export function intsAttribute(node: Node, name: string, fallback?: readonly numb
   return read(node, name, 'ints')?.map(Number) ?? fallback;
 }
 
+/** A floating-point number. */
 export function floatAttribute(node: Node, name: string): number | undefined;
 export function floatAttribute(node: Node, name: string, fallback: number): number;
 export function floatAttribute(node: Node, name: string, fallback?: number): number | undefined {
@@ -49,10 +50,12 @@ export function stringAttribute(node: Node, name: string, fallback?: string): st
   return typeof value === 'string' ? value : fallback;
 }
 
+/** A tensor. */
 export function tensorAttribute(node: Node, name: string): Tensor | undefined {
   return read(node, name, 'tensor');
 }
 
+/** A graph: the body of If, Loop or Scan. */
 export function graphAttribute(node: Node, name: string): Graph | undefined {
   return read(node, name, 'graph');
 }

@@ -17,6 +17,7 @@ export interface Value {
   readonly shape: Shape | undefined;
 }
 
+/** How a builder builds. */
 export interface BuilderOptions {
   /** Opset of the ONNX domain. @default 21 */
   readonly opset?: number;
@@ -26,6 +27,7 @@ export interface BuilderOptions {
   readonly functions?: readonly ModelFunction[];
 }
 
+/** What else can be said of a node. */
 export interface OpOptions {
   /** Operator domain. @default '' (ONNX itself) */
   readonly domain?: string;

@@ -8,6 +8,7 @@ import { mapTensors } from './map-tensors.ts';
 import { decodeModel } from './wire/decode.ts';
 import { encodeModel } from './wire/encode.ts';
 
+/** How a file is read. */
 export interface ReadOptions {
   /** Read tensors that lie in other files. Without, they keep `external` and have no data. @default true */
   readonly external?: boolean;
@@ -149,6 +150,7 @@ async function safePath(location: string, modelPath: string): Promise<string> {
   return path;
 }
 
+/** How a file is written. */
 export interface WriteOptions {
   /**
    * Put tensors of at least this many bytes into a file beside the model, `NAME.data`, or `NAME.2.data` while the model that is being replaced uses the

@@ -3,6 +3,7 @@ import type { DataType } from './data-types.ts';
 
 /** One dimension: known, a symbolic name, or unknown. */
 export type Dim = number | string | undefined;
+/** Dimensions in order; of a scalar none. */
 export type Shape = readonly Dim[];
 
 /** Text that ONNX keeps as bytes: a string where it is valid UTF-8, the bytes themselves where it is not. */
@@ -44,6 +45,7 @@ export type ValueType =
 
 /** An attribute value. Integers are numbers where safe and bigints beyond 2^53; a `reference` names an attribute of the enclosing function. */
 export type Attribute = AttributeValue & { readonly doc?: string };
+/** What an attribute holds, by its kind. */
 export type AttributeValue =
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'int'; readonly value: number | bigint }

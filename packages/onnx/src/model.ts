@@ -5,6 +5,7 @@ import type { Graph, Model, ModelFunction } from './ir.ts';
 /** The opset of a model unless told otherwise. */
 export const defaultOpset = 21;
 
+/** What a model has around its graph. */
 export interface ModelOptions {
   /** Opset of the ONNX domain. @default 21 */
   readonly opset?: number;

@@ -54,71 +54,88 @@ export class Algebra {
     return this.scope.constant(zeros(dtype, dims));
   }
 
+  /** a + b; the two broadcast, here and below. */
   add(a: Operand, b: Operand): Value {
     return this.#binary('Add', a, b);
   }
 
+  /** a − b. */
   sub(a: Operand, b: Operand): Value {
     return this.#binary('Sub', a, b);
   }
 
+  /** a · b, element by element. */
   mul(a: Operand, b: Operand): Value {
     if (b === 1 && typeof a !== 'number') return a;
     return this.#binary('Mul', a, b);
   }
 
+  /** a / b. */
   div(a: Operand, b: Operand): Value {
     return this.#binary('Div', a, b);
   }
 
+  /** a to the power b. */
   pow(a: Operand, b: Operand): Value {
     return this.#binary('Pow', a, b);
   }
 
+  /** The larger of two. */
   max(a: Operand, b: Operand): Value {
     return this.#binary('Max', a, b);
   }
 
+  /** The smaller of two. */
   min(a: Operand, b: Operand): Value {
     return this.#binary('Min', a, b);
   }
 
+  /** −a. */
   neg(a: Value): Value {
     return this.op('Neg', [a]);
   }
 
+  /** e to the power a. */
   exp(a: Value): Value {
     return this.op('Exp', [a]);
   }
 
+  /** The natural logarithm. */
   log(a: Value): Value {
     return this.op('Log', [a]);
   }
 
+  /** The square root. */
   sqrt(a: Value): Value {
     return this.op('Sqrt', [a]);
   }
 
+  /** a². */
   square(a: Value): Value {
     return this.mul(a, a);
   }
 
+  /** 1 / (1 + e^−a). */
   sigmoid(a: Value): Value {
     return this.op('Sigmoid', [a]);
   }
 
+  /** The hyperbolic tangent. */
   tanh(a: Value): Value {
     return this.op('Tanh', [a]);
   }
 
+  /** a where it is positive, else 0. */
   relu(a: Value): Value {
     return this.op('Relu', [a]);
   }
 
+  /** |a|. */
   abs(a: Value): Value {
     return this.op('Abs', [a]);
   }
 
+  /** −1, 0 or 1. */
   sign(a: Value): Value {
     return this.op('Sign', [a]);
   }
@@ -138,6 +155,7 @@ export class Algebra {
     return this.mul(a, this.oneMinus(a));
   }
 
+  /** The value in another element type. */
   cast(a: Value, dtype: DataType): Value {
     return a.dtype === dtype ? a : this.op('Cast', [a], { to: dataTypes[dtype].code });
   }
@@ -162,11 +180,13 @@ export class Algebra {
     });
   }
 
+  /** The numbers in another shape; 0 keeps an axis, one −1 takes the rest. */
   reshape(a: Value, dims: readonly number[]): Value {
     if (a.shape !== undefined && sameDims(a.shape, dims)) return a;
     return this.op('Reshape', [a, this.int64(dims)]);
   }
 
+  /** The axes in another order: axis i of the result is axis perm[i]. */
   transpose(a: Value, perm: readonly number[]): Value {
     return perm.every((axis, i) => axis === i) ? a : this.op('Transpose', [a], { perm: [...perm] });
   }
@@ -177,15 +197,18 @@ export class Algebra {
     return this.op('ReduceSum', axes === undefined ? [a] : [a, this.int64(axes)], { keepdims: keep ? 1 : 0 });
   }
 
+  /** The mean over axes; all axes and a scalar when none are named. */
   mean(a: Value, axes?: readonly number[], keep = false): Value {
     if (axes?.length === 0) return a;
     return this.op('ReduceMean', axes === undefined ? [a] : [a, this.int64(axes)], { keepdims: keep ? 1 : 0 });
   }
 
+  /** Values side by side along an axis. */
   concat(parts: readonly Value[], axis: number): Value {
     return parts.length === 1 ? (parts[0] as Value) : this.op('Concat', parts, { axis });
   }
 
+  /** A value cut along an axis into pieces of these sizes. */
   split(a: Value, axis: number, sizes: readonly number[]): Value[] {
     if (sizes.length === 1) return [a];
     return [...this.scope.ops('Split', [a, this.int64(sizes)], { axis }, sizes.length)];
@@ -210,6 +233,7 @@ export class Algebra {
     return this.op('Pad', [a, this.int64([...before, ...after])]);
   }
 
+  /** The entries of an axis that indices name. */
   gather(a: Value, indices: Value, axis: number): Value {
     return this.op('Gather', [a, indices], { axis });
   }

@@ -24,6 +24,7 @@ export const problemCodes = {
   RECURSIVE_FUNCTION: 'a function calls itself',
 } as const;
 
+/** The code of a problem; see {@link problemCodes}. */
 export type ProblemCode = keyof typeof problemCodes;
 
 /** One thing that is wrong. `path`: the graph it is in, `main/if_3.then_branch`; `node` and `operator` where a node is concerned. */

@@ -59,6 +59,7 @@ function constantNode(name: string, value: Tensor): Node {
   };
 }
 
+/** How far constants are folded. */
 export interface FoldOptions {
   /** Results larger than this many bytes stay computed, unless they are no larger than the constants they come from. @default 1 MiB */
   readonly maxBytes?: number;

@@ -12,11 +12,13 @@ export interface Range {
   readonly min: number;
   readonly max: number;
 }
+/** The range of each value, by name. */
 export type Ranges = ReadonlyMap<string, Range>;
 
 /** Sample inputs: a list, or a function that starts over, since some methods read them twice. */
 export type CalibrationData = readonly Feeds[] | (() => Iterable<Feeds> | AsyncIterable<Feeds>);
 
+/** How ranges are measured. */
 export interface CalibrationOptions extends PlanOptions {
   /**
    * 'minmax': all that was seen; 'percentile': without a tail at each end; 'mse': the range with the least squared rounding error; 'entropy': the range whose

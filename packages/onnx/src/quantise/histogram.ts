@@ -1,6 +1,7 @@
 // Choosing a range from the distribution of values rather than from its extremes.
 import type { Range } from './calibrate.ts';
 
+/** How a range is chosen from what was seen; see `CalibrationOptions.method`. */
 export type RangeMethod = 'minmax' | 'percentile' | 'mse' | 'entropy';
 
 /** The share of values that 'percentile' leaves out at each end unless told otherwise. */

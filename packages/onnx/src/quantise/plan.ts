@@ -49,6 +49,7 @@ export interface HiddenPlan {
   readonly values: readonly string[];
 }
 
+/** What is to be quantised. */
 export interface QuantisationPlan {
   /** Values to quantise, by name. */
   readonly activations: ReadonlySet<string>;
@@ -56,6 +57,7 @@ export interface QuantisationPlan {
   readonly hidden: readonly HiddenPlan[];
 }
 
+/** What may be quantised. */
 export interface PlanOptions {
   /**
    * Whose integer kernels the plan is for. 'micro' covers more operators, GRU and LSTM among them; ONNX Runtime runs

@@ -26,6 +26,7 @@ import {
   type WeightPlan,
 } from './plan.ts';
 
+/** How a model is quantised. */
 export interface QuantiseOptions extends PlanOptions {
   /** Type of activations. 'uint8' is fast on x86; 'int8' is what microcontrollers want. @default 'uint8', with kernels 'micro' 'int8' */
   readonly activations?: 'uint8' | 'int8';

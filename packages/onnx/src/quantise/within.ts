@@ -15,6 +15,7 @@ export type Budget =
   | { readonly relativeError: number }
   | { readonly metric: (model: Model) => number | Promise<number>; readonly loss: number };
 
+/** How a model is quantised within a budget. */
 export interface WithinOptions extends QuantiseOptions, CalibrationOptions {
   readonly budget: Budget;
   /** What ranges are measured on. @default the samples */

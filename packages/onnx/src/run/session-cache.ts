@@ -23,6 +23,7 @@ interface Entry {
   users: number;
 }
 
+/** How many sessions are kept. */
 export interface SessionCacheOptions {
   /** Sessions kept although nobody uses them; the longest unused goes first. @default 4 */
   readonly idle?: number;

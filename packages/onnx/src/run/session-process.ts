@@ -18,6 +18,7 @@ export type Response =
   | { readonly id: number; readonly results: Readonly<Record<string, RunTensor>> }
   | { readonly id: number; readonly error: ErrorBody };
 
+/** How a session in a process of its own is opened. */
 export interface ProcessOptions extends SessionOptions {
   /** Back the child's memory with huge pages: up to 1.7 times faster where much is allocated. @default true on Linux */
   readonly hugePages?: boolean;

@@ -12,6 +12,7 @@ export interface RunTensor {
   readonly data: TensorArray | readonly string[];
 }
 
+/** How a session is opened. */
 export interface SessionOptions {
   /** Threads of one operator. With 1 the runtime makes no thread of its own. @default 1 */
   readonly threads?: number;
@@ -27,12 +28,14 @@ export interface SessionOptions {
   readonly entries?: Readonly<Record<string, string>>;
 }
 
+/** How a model is run once. */
 export interface RunOptions {
   /** Names of the outputs to compute. @default all */
   readonly outputs?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
+/** What goes in, by input name. */
 export type Feeds = Readonly<Record<string, RunTensor>>;
 
 type Ort = typeof import('onnxruntime-node');

@@ -15,6 +15,7 @@ import {
 } from '../ir.ts';
 import { float32Data, toNumbers } from '../tensor.ts';
 
+/** How much is written out. */
 export interface PrintOptions {
   /** Tensors up to this many elements are written out; larger ones as type, size, range and digest. @default 8 */
   readonly elements?: number;

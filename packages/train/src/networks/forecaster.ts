@@ -6,6 +6,7 @@ import { checkSettings, wrongSetting } from '../settings.ts';
 
 /** What carries the past: a gated recurrent unit, long short-term memory, a plain recurrent layer, or two dense layers over the whole window. */
 export const forecasterCells = ['gru', 'lstm', 'rnn', 'dense'] as const;
+/** The name of a cell. */
 export type ForecasterCell = (typeof forecasterCells)[number];
 
 /** The shape of a forecaster. */
