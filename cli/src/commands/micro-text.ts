@@ -3,6 +3,7 @@ import {
   flashLayout,
   targets,
   type Budget,
+  type DetectorReport,
   type Generated,
   type LayerCost,
   type Measurement,
@@ -79,6 +80,15 @@ export function quantisationText(report: QuantisationReport | undefined): readon
   ];
   const error = `Error of the outputs by quantisation: ${(100 * report.relativeError).toFixed(2)} % of their size.`;
   return ['', table(report.layers, columns, 'no layer can be quantised'), error];
+}
+
+/** What a drift detector takes; nothing if there is none. */
+export function detectorText(report: DetectorReport | undefined): readonly string[] {
+  if (report === undefined) return [];
+  const libm = report.libm === '' ? '' : `, ${report.libm} of libm`;
+  return [
+    `Drift detector ${report.detector}: ${report.stateBytes} B of state, ${report.constantBytes} B of constants${libm}.`,
+  ];
 }
 
 /** How full the banks of the part are. */

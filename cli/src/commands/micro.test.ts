@@ -1,7 +1,16 @@
 // Models for microcontrollers from the command line: C files, measured boards, answers held against ONNX Runtime, what is said when something is wrong.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom, SanderlingError } from '@sanderling/kit';
@@ -89,6 +98,16 @@ test('compile writes C that compiles, and prints what each layer costs', async (
   const blob = await micro(['compile', 'small-net.onnx', '--out', 'e', '--name', 'net', '--weights', 'blob']);
   expect(blob.stdout).toContain(join('e', 'net.weights'));
   expect(readFileSync(at('e/net.weights')).length).toBeGreaterThan(3264);
+});
+
+test('compile puts a drift detector beside the model, and a file for each layer, where asked', async () => {
+  const args = ['compile', 'small-net.onnx', '--out', 's', '--split', '--detector', 'page-hinkley'];
+  const { status, stdout } = await micro(args);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/Drift detector page-hinkley: \d+ B of state/);
+  const sources = readdirSync(at('s')).filter((name) => name.endsWith('.c'));
+  expect(sources).toEqual(expect.arrayContaining(['small_net.c', 'small_net_drift.c', 'small_net_layer_1_gemm.c']));
+  if (tools) execFileSync(compiler, ['-mcpu=cortex-m7', '-Wall', '-Werror', '-c', ...sources], { cwd: at('s') });
 });
 
 test('--int8 takes samples as NPY, JSON and CSV, and says what became of each layer', async () => {

@@ -2,11 +2,13 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { detectorNames, type DetectorName } from '@sanderling/drift';
 import { SanderlingError, writeFileAtomic } from '@sanderling/kit';
 import {
   boardNames,
   boards,
   generateC,
+  generateDetectorC,
   isQuantised,
   linkBudget,
   measure,
@@ -18,6 +20,7 @@ import {
   withSizes,
   type BoardName,
   type Generated,
+  type GeneratedDetector,
   type GenerateOptions,
   type Measurement,
   type SelfTestVector,
@@ -36,7 +39,16 @@ import {
 import { facts } from '../output.ts';
 import type { Answer, CommandGroup } from './command.ts';
 import { wholeNumber } from './numbers.ts';
-import { budgetText, layerTable, perMac, quantisationText, shareText, shown, slotText } from './micro-text.ts';
+import {
+  budgetText,
+  detectorText,
+  layerTable,
+  perMac,
+  quantisationText,
+  shareText,
+  shown,
+  slotText,
+} from './micro-text.ts';
 import { randomSamples, readCalibration, readSamples, wanted, type InputPort, type Sample } from './micro-samples.ts';
 
 interface ModelFlags {
@@ -44,6 +56,8 @@ interface ModelFlags {
   readonly name?: string;
   readonly size?: readonly string[];
   readonly carry?: boolean;
+  /** Of compile alone. */
+  readonly split?: boolean;
   readonly weights: 'const' | 'blob';
   readonly selfTest?: number;
   readonly int8?: boolean;
@@ -54,6 +68,7 @@ interface ModelFlags {
 
 interface CompileFlags extends ModelFlags {
   readonly out?: string;
+  readonly detector?: DetectorName;
 }
 
 interface BoardFlags extends ModelFlags {
@@ -68,6 +83,12 @@ export const microCommands: CommandGroup = (program, run) => {
   const micro = program.command('micro').description('ONNX models as C for microcontrollers');
   withModelFlags(micro.command('compile'))
     .option('--out <folder>', 'where the C files go (a folder with the name of the model)')
+    .option('--split', 'a C file for each layer')
+    .addOption(
+      new Option('--detector <name>', 'a drift detector beside the model, of one number at a time').choices(
+        detectorNames,
+      ),
+    )
     .description('write NAME.c and NAME.h; print what each layer costs')
     .addHelpText(
       'after',
@@ -195,7 +216,7 @@ async function withSelfTest(model: Model, options: GenerateOptions, flags: Model
 
 type Options = GenerateOptions & Required<Pick<GenerateOptions, 'sizes'>>;
 
-function generateOptions(path: string, { name, size = [], carry, weights }: ModelFlags): Options {
+function generateOptions(path: string, { name, size = [], carry, weights, split }: ModelFlags): Options {
   const sizes = size.map((pair) => {
     const [dimension = '', number] = pair.split('=');
     if (number === undefined || !Number.isSafeInteger(Number(number)) || Number(number) < 1)
@@ -207,6 +228,7 @@ function generateOptions(path: string, { name, size = [], carry, weights }: Mode
     sizes: Object.fromEntries(sizes),
     weights,
     ...(carry === true ? { carry: true } : {}),
+    ...(split === true ? { split: true } : {}),
   };
 }
 
@@ -218,16 +240,22 @@ async function compile(path: string, flags: CompileFlags, signal: AbortSignal): 
     if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error;
     throw new SanderlingError('INVALID_ARGUMENT', `${out} is no folder`, { where: '--out', cause: error });
   });
-  const texts = Object.entries(generated.files).map(([name, text]) => [join(out, name), text] as const);
+  const detector = flags.detector && detectorFor(flags.detector, report.name);
+  const all = { ...generated.files, ...detector?.files };
+  const texts = Object.entries(all).map(([name, text]) => [join(out, name), text] as const);
   const files = [...texts, ...(blob ? [[join(out, `${report.name}.weights`), blob] as const] : [])];
   for (const [file, text] of files) await writeFileAtomic(file, text);
   const names = files.map(([file]) => file);
   const table = [reportText(report).trimEnd(), shareText(report, flags.target), ...quantisationText(quantisation)];
   return {
-    data: { files: names, report, quantisation },
-    text: [...table, '', `Written: ${names.join(', ')}`].join('\n'),
+    data: { files: names, report, quantisation, ...(detector ? { detector: detector.report } : {}) },
+    text: [...table, ...detectorText(detector?.report), '', `Written: ${names.join(', ')}`].join('\n'),
   };
 }
+
+/** A detector whose names begin with the model's. */
+const detectorFor = (detector: DetectorName, model: string): GeneratedDetector =>
+  generateDetectorC({ detector, name: `${model.slice(0, 25)}_drift` });
 
 async function bench(path: string, flags: BoardFlags, signal: AbortSignal): Promise<Answer> {
   const { generated, quantisation } = await prepared(path, flags, signal);

@@ -108,7 +108,7 @@ describe.skipIf(!compiler)("ONNX Runtime's quantised operators", () => {
       const layers = generated[i]!.report.layers.map(({ operator }) => operator);
       expect(
         layers.some((layer) => integer.test(layer)),
-        name,
+        `${name}: integer layers`,
       ).toBe(true);
       const calls = [1, 2].map((seed) => randomInputs(model(name), seed));
       const wanted = await referenceOutputs(model(name), calls);

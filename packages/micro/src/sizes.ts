@@ -33,35 +33,15 @@ export async function sizedModel(given: Model, options: SettledOptions): Promise
     throw new SanderlingError('UNSUPPORTED', `the model is of opset ${opset}; ${opsets.join(' to ')} are understood`, {
       fix: 'export it with another opset, or convert it (onnx.version_converter)',
     });
-  const count = inlinedCount(given);
-  if (count > maxLayers)
-    throw new SanderlingError('TOO_LARGE', `the model has ${count} nodes and at most ${maxLayers} are generated`);
+  few(given.graph.nodes.length);
   const sorted = await compose(sortNodes, inlineFunctions, sortNodes)(given);
+  few(sorted.graph.nodes.length);
   return { ...sorted, graph: sizedGraph(boundGraph(sorted.graph, options), options) };
 }
 
-/** How deep functions may call functions. */
-const deepest = 100;
-
-/** The nodes that there are when functions are inlined, counted without making them; those that call themselves are left to inlining to refuse. */
-function inlinedCount({ graph, functions }: Model): number {
-  const key = (domain: string, name: string, overload = ''): string => `${domain}\n${name}\n${overload}`;
-  const bodies = new Map(functions.map((fn) => [key(fn.domain, fn.name, fn.overload), fn.nodes]));
-  const counts = new Map<string, number>();
-  const count = (nodes: Graph['nodes'], depth: number): number => {
-    if (depth > deepest)
-      throw new SanderlingError('TOO_LARGE', `the model's functions call each other more than ${deepest} deep`);
-    return nodes.reduce((sum, { domain, opType, overload }) => {
-      const name = key(domain, opType, overload);
-      const body = bodies.get(name);
-      if (body && !counts.has(name)) {
-        counts.set(name, 1);
-        counts.set(name, count(body, depth + 1));
-      }
-      return sum + (counts.get(name) ?? 1);
-    }, 0);
-  };
-  return count(graph.nodes, 0);
+function few(count: number): void {
+  if (count > maxLayers)
+    throw new SanderlingError('TOO_LARGE', `the model has ${count} nodes and at most ${maxLayers} are generated`);
 }
 
 function boundGraph(graph: Graph, { bind }: SettledOptions): Graph {
