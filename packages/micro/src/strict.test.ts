@@ -52,7 +52,7 @@ const shapes: Readonly<Record<string, Model>> = {
   convolution: made([1, 3, 7, 5], (b, x, weights) =>
     b.op('Conv', [b.op('Relu', [b.op('Conv', [x, weights(5, 3, 3, 3)], { pads: [1, 1, 1, 1] })]), weights(7, 5, 2, 3)]),
   ),
-  signal: made([1, 3, 29], (b, x, weights) => b.op('Conv', [x, weights(5, 3, 5), weights(5)], { strides: [2] })),
+  spectrum: made([1, 3, 29], (b, x, weights) => b.op('Conv', [x, weights(5, 3, 5), weights(5)], { strides: [2] })),
   depthwise: made([1, 7, 9, 5], (b, x, weights) =>
     b.op('GlobalAveragePool', [
       b.op('Conv', [x, weights(7, 1, 3, 3), weights(7)], { group: 7, pads: [1, 1, 1, 1], strides: [2, 1] }),

@@ -74,17 +74,14 @@ function gruStep(writer: Writer): Lines {
     ? [
         `const int32_t inner = ${prefix}gate(0, recurrent[${candidate}], parameters + 3 * (${candidate}), ${work.up});`,
         `const int32_t outer = ${prefix}gate(sums[${candidate}], 0, parameters + 3 * (${3 * hidden} + j), ${work.up});`,
-        `const int32_t n = ${prefix}tanh_q15(outer + (int32_t)(((int64_t)inner * reset[j] + 16384) >> 15));`,
+        `const int32_t n = ${prefix}tanh_q15(outer + ${prefix}share(inner, reset[j]));`,
       ]
     : [
         `const int32_t n = ${prefix}tanh_q15(${prefix}gate(sums[${candidate}], recurrent[j], parameters + 3 * (${candidate}), ${work.up}));`,
       ];
   return [
     '/* Gates: update z, reset r. */',
-    ...loop('j', hidden, [
-      `update[j] = (int16_t)${prefix}sigmoid_q15(${gate(writer, 0)});`,
-      `reset[j] = (int16_t)${prefix}sigmoid_q15(${gate(writer, 1)});`,
-    ]),
+    `${prefix}gates(sums, recurrent, parameters, ${work.up}, ${2 * hidden}, update);`,
     ...late,
     '/* Candidate n; h = n + z (h - n). */',
     ...loop('j', hidden, [...inner, `h[j] = (int16_t)(n + ${prefix}q15(update[j] * (h[j] - n)));`]),
@@ -95,14 +92,13 @@ function gruStep(writer: Writer): Lines {
 function lstmStep(writer: Writer): Lines {
   const { work, prefix } = writer;
   return [
+    '/* Gates: in, out, forget. */',
+    `${prefix}gates(sums, recurrent, parameters, ${work.up}, ${3 * work.hidden}, in);`,
     '/* c = f c + i g; h = o tanh(c). */',
     ...loop('j', work.hidden, [
-      `const int32_t in = ${prefix}sigmoid_q15(${gate(writer, 0)});`,
-      `const int32_t out = ${prefix}sigmoid_q15(${gate(writer, 1)});`,
-      `const int32_t forget = ${prefix}sigmoid_q15(${gate(writer, 2)});`,
       `const int32_t fresh = ${prefix}tanh_q15(${gate(writer, 3)});`,
-      `c[j] = ${prefix}within((int32_t)(((int64_t)forget * c[j] + 2 * in * fresh + 16384) >> 15), -67108864, 67108864);`,
-      `h[j] = (int16_t)${prefix}q15(out * ${prefix}tanh_q15(c[j]));`,
+      `c[j] = ${prefix}within((int32_t)(((int64_t)forget[j] * c[j] + 2 * in[j] * fresh + 16384) >> 15), -67108864, 67108864);`,
+      `h[j] = (int16_t)${prefix}q15(out[j] * ${prefix}tanh_q15(c[j]));`,
     ]),
   ];
 }
@@ -170,7 +166,13 @@ function writeRecurrent(desk: Desk): Lines {
     place('int32_t', 'recurrent', room.recurrent),
     place('int16_t', 'row', room.row),
     place('int16_t', 'state', room.state),
-    ...(cell === 'GRU' ? [place('int16_t', 'update', room.gates), `int16_t *const reset = update + ${hidden};`] : []),
+    ...(cell === 'GRU'
+      ? [place('int16_t', 'update', room.gates), `int16_t *const reset = update + ${hidden};`]
+      : [
+          place('int16_t', 'in', room.gates),
+          `const int16_t *const out = in + ${hidden};`,
+          `const int16_t *const forget = in + ${2 * hidden};`,
+        ]),
     ...tails.flatMap(([size, name]) =>
       size % 4 === 0 ? [] : [`${prefix}fill(0, ${size}, ${4 - (size % 4)}, ${name}, 4);`],
     ),
