@@ -9,9 +9,12 @@ import { mapBodies, withBodies, type Pass } from './pass.ts';
 /** The most nodes that inlining may make. */
 const mostNodes = 100_000;
 
+/** The most functions within functions. */
+const deepest = 100;
+
 /**
  * Replaces every call of a model function by the function's nodes, functions within functions included.
- * @throws INVALID_MODEL for a function that calls itself; TOO_LARGE when the result would be huge.
+ * @throws INVALID_MODEL for a function that calls itself; TOO_LARGE when the result would be huge, or functions lie too deep within each other.
  */
 export const inlineFunctions: Pass = (model) => {
   if (model.functions.length === 0) return model;
@@ -52,6 +55,10 @@ class NodeCount {
     if (!fn) return 1;
     if (trail.includes(name))
       throw new SanderlingError('INVALID_MODEL', `the function ${fn.name} calls itself`, { where: fn.name });
+    if (trail.length >= deepest)
+      throw new SanderlingError('TOO_LARGE', `functions lie more than ${deepest} deep within each other`, {
+        where: fn.name,
+      });
     const size = this.#known.get(name) ?? this.of(fn.nodes, [...trail, name]);
     this.#known.set(name, size);
     return size;

@@ -207,6 +207,9 @@ describe('clearing', () => {
     );
     const model = calling([...doubling, fn('f60', [call('Neg', 'a', 'b')])]);
     expect(() => inlineFunctions(model)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
+    const chain = Array.from({ length: 5000 }, (_, i) => fn(`f${i}`, [call(`f${i + 1}`, 'a', 'b', 'own')]));
+    const deep = calling([...chain, fn('f5000', [call('Neg', 'a', 'b')])]);
+    expect(() => inlineFunctions(deep)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
     const ring = calling([fn('f0', [call('f1', 'a', 'b', 'own')]), fn('f1', [call('f0', 'a', 'b', 'own')])]);
     expect(() => inlineFunctions(ring)).toThrow(expect.objectContaining({ code: 'INVALID_MODEL' }));
   });
