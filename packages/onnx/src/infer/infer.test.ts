@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { SanderlingError } from '@sanderling/kit';
+import { createRandom, SanderlingError, type Random } from '@sanderling/kit';
 import { describe, expect, test } from 'vitest';
 import {
   checkModel,
@@ -12,6 +12,7 @@ import {
   openSession,
   tensorOf,
   type Attribute,
+  type Dim,
   type Graph,
   type Shape,
   type Value,
@@ -168,6 +169,73 @@ describe('inference of built graphs', () => {
     );
   });
 });
+
+describe('elements of small tensors', () => {
+  test('are followed through slices, turns and picks as ONNX Runtime computes them', async () => {
+    const random = createRandom(1, 'elements');
+    const b = new GraphBuilder('elements');
+    const followed = new Map<string, readonly Dim[] | undefined>();
+    for (let round = 0; round < 200; round += 1) {
+      const dims = Array.from({ length: random.int(1, 3) }, () => random.int(1, 4));
+      const count = dims.reduce((all, dim) => all * dim, 1);
+      let x = b.constant(
+        tensorOf(
+          'int64',
+          dims,
+          Array.from({ length: count }, () => random.int(-9, 9)),
+        ),
+      );
+      for (let step = random.int(1, 4); step > 0; step -= 1) x = moved(b, x, random);
+      const name = `y${round}`;
+      b.output(name, x);
+      followed.set(name, b.elementsOf(x));
+    }
+    await using session = await openSession(modelOf(b.build()), { optimisation: 'disabled' });
+    const out = await session.run({});
+    for (const [name, values] of followed) expect(values).toEqual(Array.from(out[name]!.data as BigInt64Array, Number));
+  });
+
+  test('pads as PyTorch’s exporter computes them are known', () => {
+    const b = new GraphBuilder('pads');
+    const x = b.input('x', 'float32', ['n', 8, 6, 6]);
+    const zeros = b.op('ConstantOfShape', [b.int64([4])], {
+      value: { type: 'tensor', value: tensorOf('int64', [1], [0]) },
+    });
+    const pairs = b.op('Reshape', [b.op('Concat', [b.int64([1, 1, 2, 0]), zeros], { axis: 0 }), b.int64([-1, 2])]);
+    const ends = [[-1], [-(2n ** 63n)], [0], [-1]].map((list) => b.int64(list));
+    const turned = b.op('Transpose', [b.op('Slice', [pairs, ...ends])], { perm: [1, 0] });
+    const pads = b.op('Cast', [b.op('Reshape', [turned, b.int64([-1])])], { to: 7 });
+    expect(b.op('Pad', [x, pads], { mode: 'reflect' }).shape).toEqual(['n', 8, 8, 8]);
+  });
+});
+
+/** One of the operators that move elements, with random settings. */
+function moved(b: GraphBuilder, x: Value, random: Random): Value {
+  const dims = x.shape as readonly number[];
+  const axis = random.int(0, dims.length - 1);
+  const size = dims[axis]!;
+  switch (random.int(0, 3)) {
+    case 0:
+      return b.op('Transpose', [x], { perm: random.shuffle(Array.from(dims.keys())) });
+    case 1: {
+      const at = b.int64(Array.from({ length: random.int(1, 3) }, () => random.int(-size, size - 1)));
+      return size === 0 ? x : b.op('Gather', [x, at], { axis });
+    }
+    case 2:
+      return b.op('Flatten', [x], { axis });
+    default: {
+      const step = [1, 2, -1, -2][random.int(0, 3)]!;
+      const far = step > 0 ? 2n ** 62n : -(2n ** 62n);
+      const bounds = [
+        [random.int(-size - 1, size)],
+        [random.int(0, 1) === 0 ? far : random.int(-size, size)],
+        [axis],
+        [step],
+      ];
+      return b.op('Slice', [x, ...bounds.map((list) => b.int64(list))]);
+    }
+  }
+}
 
 describe('hostile attributes and shapes', () => {
   const numbers = fc.oneof(

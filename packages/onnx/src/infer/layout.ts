@@ -13,6 +13,7 @@ import {
   type Call,
   type Rule,
 } from './call.ts';
+import { permuted } from './elements.ts';
 import {
   axisOf,
   broadcast,
@@ -79,7 +80,14 @@ const transpose: Rule = (call) => {
   const order = intsAttribute(call.node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   if (order.length !== rank) mismatch(`perm has ${order.length} axes and the input ${rank}`);
   const shape = order.map((axis) => of.shape![axisOf(axis, rank)]);
-  return like(of, shape, rank < 2 ? of.values! : undefined);
+  return like(
+    of,
+    shape,
+    permuted(
+      of,
+      order.map((axis) => axisOf(axis, rank)),
+    ),
+  );
 };
 
 const flatten: Rule = (call) => {
@@ -87,7 +95,7 @@ const flatten: Rule = (call) => {
   if (!of.shape) return like(of, unknownDims(2));
   const axis = intAttribute(call.node, 'axis', 1);
   const at = axis < 0 ? axis + of.shape.length : axis;
-  return like(of, [productOf(of.shape.slice(0, at)), productOf(of.shape.slice(at))]);
+  return like(of, [productOf(of.shape.slice(0, at)), productOf(of.shape.slice(at))], of.values);
 };
 
 const squeeze: Rule = (call) => {

@@ -2,6 +2,7 @@
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Dim } from '../ir.ts';
 import { has, input, knownValues, like, listOf, type Call, type Rule } from './call.ts';
+import { picked } from './elements.ts';
 import { axisOf, fact, maxFollowed, mismatch, unknownDims } from './facts.ts';
 
 /** Slice, by attributes (before opset 10) or inputs. */
@@ -16,14 +17,16 @@ const slice: Rule = (call) => {
   if (!axes || !starts || !ends) return like(of, unknownDims(of.shape.length));
   const steps = has(call, 4) ? (knownValues(input(call, 4)) ?? axes.map(() => undefined)) : axes.map(() => 1);
   const shape = [...of.shape];
-  let values = of.values;
+  const places: (readonly number[] | undefined)[] = shape.map(() => undefined);
+  let known = true;
   for (const [i, axis] of axes.entries()) {
     const at = axisOf(axis, shape.length);
     const part = sliceDim({ dim: of.shape[at], start: starts[i], end: ends[i], step: steps[i] });
     shape[at] = part.size;
-    values = of.shape.length === 1 && part.indices ? part.indices.map((index) => of.values?.[index]) : undefined;
+    places[at] = part.indices;
+    known &&= part.indices !== undefined || part.size === of.shape[at];
   }
-  return like(of, shape, of.values && values);
+  return like(of, shape, known ? picked(of, places) : undefined);
 };
 
 function bounds(call: Call, attribute: string, index: number): readonly Dim[] | undefined {
@@ -50,7 +53,7 @@ function sliceDim({ dim, start, end, step }: Cut): { size: Dim; indices?: number
   if (typeof dim !== 'number') return { size: undefined };
   const clamp = (at: number): number =>
     step > 0 ? Math.min(Math.max(at, 0), dim) : Math.min(Math.max(at, -1), dim - 1);
-  const from = clamp(start < 0 ? start + dim : start);
+  const from = Math.max(clamp(start < 0 ? start + dim : start), step < 0 ? Math.min(0, dim - 1) : 0);
   const to = clamp(end < 0 ? end + dim : end);
   const size = Math.max(0, Math.ceil((to - from) / step));
   return size <= maxFollowed ? { size, indices: Array.from({ length: size }, (_, i) => from + i * step) } : { size };
@@ -62,10 +65,18 @@ const gather: Rule = (call) => {
   const axis = axisOf(intAttribute(call.node, 'axis', 0), of.shape.length);
   const shape = [...of.shape.slice(0, axis), ...indices.shape, ...of.shape.slice(axis + 1)];
   const picks = knownValues(indices);
-  const total = of.values?.length ?? 0;
-  const values =
-    of.shape.length === 1 && of.values && picks?.map((index) => of.values![index < 0 ? index + total : index]);
-  return like(of, shape, values || undefined);
+  const size = of.shape[axis];
+  const places = typeof size === 'number' && picks?.map((index) => (index < 0 ? index + size : index));
+  return like(
+    of,
+    shape,
+    places
+      ? picked(
+          of,
+          of.shape.map((_, i) => (i === axis ? places : undefined)),
+        )
+      : undefined,
+  );
 };
 
 const gatherElements: Rule = (call) => like(input(call, 0), input(call, 1).shape);
