@@ -3,6 +3,7 @@ import { createRandom } from '@sanderling/kit';
 import { GraphBuilder, tensorOf, type Model, type Value } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { compileForHost, generateC, hasCompiler, quantiseForDevice, withSizes, type Elements } from './index.ts';
+import { weightsFor } from './small-networks.ts';
 import { randomFloats, referenceOutputs, worstDifference } from './testing.ts';
 
 const compiler = await hasCompiler();
@@ -29,19 +30,8 @@ const starts: Readonly<Record<'zeros' | 'learned' | 'of the input', Start>> = {
 
 function recurrent(kind: 'GRU' | 'LSTM' | 'RNN', start: Start): Model {
   const b = new GraphBuilder('recurrent');
-  const random = createRandom(5, 'carry');
   const rows = { GRU: 3, LSTM: 4, RNN: 1 }[kind] * hidden;
-  const w = (...dims: number[]) =>
-    b.constant(
-      tensorOf(
-        'float32',
-        dims,
-        randomFloats(
-          random,
-          dims.reduce((x, y) => x * y, 1),
-        ).map((x) => x / 2),
-      ),
-    );
+  const w = weightsFor(b, 5, () => 0.5);
   const x = b.input('x', 'float32', ['time', 'batch', inputs]);
   const given = [x, w(1, rows, inputs), w(1, rows, hidden), w(1, 2 * rows), undefined, start(b, x)];
   const all = kind === 'LSTM' ? [...given, start(b, x)] : given;

@@ -1,36 +1,15 @@
 // The report: its estimate against exact counts on the emulated board, and what quantisation did beside each layer.
 import { readFileSync } from 'node:fs';
-import { createRandom } from '@sanderling/kit';
-import { decodeModel, GraphBuilder, quantiseWithin, tensorOf, type Model } from '@sanderling/onnx';
+import { decodeModel, quantiseWithin, type Model } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { generateC, hasBoardTools, measure, reportText } from './index.ts';
-import { networks, quantisedNetwork, randomFloats, randomInputs } from './testing.ts';
+import { separableNetwork } from './small-networks.ts';
+import { networks, quantisedNetwork, randomInputs } from './testing.ts';
 
 const tools = await hasBoardTools();
 if (!tools) console.warn('skipped: estimates are not compared with an emulated board, for want of its tools');
 
-/** Convolution, depthwise and pointwise convolution, curves, pool, product. */
-function network(): Model {
-  const b = new GraphBuilder('network');
-  const random = createRandom(2, 'report');
-  const w = (...dims: number[]) =>
-    b.constant(
-      tensorOf(
-        'float32',
-        dims,
-        randomFloats(
-          random,
-          dims.reduce((x, y) => x * y, 1),
-        ).map((x) => x / Math.sqrt(dims[1] ?? 1)),
-      ),
-    );
-  const x = b.input('x', 'float32', [1, 2, 16, 16]);
-  const stem = b.op('Relu', [b.op('Conv', [x, w(16, 2, 3, 3), w(16)], { pads: [1, 1, 1, 1] }, { name: 'stem' })]);
-  const deep = b.op('Conv', [stem, w(16, 1, 3, 3)], { group: 16, pads: [1, 1, 1, 1] }, { name: 'deep' });
-  const point = b.op('Sigmoid', [b.op('Conv', [deep, w(24, 16, 1, 1)])]);
-  b.output('y', b.op('Gemm', [b.op('Flatten', [b.op('GlobalAveragePool', [point])]), w(10, 24), w(10)], { transB: 1 }));
-  return b.model();
-}
+const network = (): Model => separableNetwork({ channels: 16, size: 16 });
 
 const samples = (model: Model) =>
   [1, 2, 3].map((seed) => ({

@@ -4,7 +4,6 @@ import { estimatedInstructions } from './cost.ts';
 import { elementTypes, type Layer, type Program } from './ir.ts';
 import type { MemoryPlan } from './memory/plan.ts';
 import type { Written } from './emit/files.ts';
-import { comment } from './emit/c-text.ts';
 import { workOf } from './emit/layers.ts';
 
 /**
@@ -124,4 +123,5 @@ function alignedTable(titles: readonly string[], rows: readonly (readonly string
   return [line(titles), rule, ...rows.map(line)];
 }
 
-const cell = (text: string): string => comment(text).replaceAll('|', '_').slice(0, 60);
+/** A name in one cell: without what would end it, or steer a terminal. */
+const cell = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}|]/gu, '_').slice(0, 60);

@@ -7,7 +7,8 @@ import { createRandom } from '@sanderling/kit';
 import { calibrate, decodeModel, GraphBuilder, quantise, tensorOf, toNumbers, type Model } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { compileForHost, generateC, hasCompiler, strictFlags, type GenerateOptions } from './index.ts';
-import { randomFloats, randomInputs, randomModel, referenceOutputs, worstDifference } from './testing.ts';
+import { separableNetwork } from './small-networks.ts';
+import { randomInputs, randomModel, referenceOutputs, worstDifference } from './testing.ts';
 
 const [cc, cxx] = ['gcc', 'g++'] as const;
 const compiler = (await hasCompiler(cc)) && (await hasCompiler(cxx));
@@ -36,69 +37,46 @@ function retrained(model: Model, seed: number): Model {
   return { ...model, graph: { ...model.graph, initializers } };
 }
 
-/** A convolution, a depthwise one and a product; `channels` changes the structure. */
-function network(channels = 6, slope = 0.1): Model {
-  const b = new GraphBuilder('network');
-  const random = createRandom(4, 'network');
-  const w = (...dims: number[]) =>
-    b.constant(
-      tensorOf(
-        'float32',
-        dims,
-        randomFloats(
-          random,
-          dims.reduce((x, y) => x * y, 1),
-        ),
-      ),
-    );
-  const x = b.input('x', 'float32', [1, 2, 9, 9]);
-  const first = b.op('LeakyRelu', [b.op('Conv', [x, w(channels, 2, 3, 3), w(channels)], { pads: [1, 1, 1, 1] })], {
-    alpha: slope,
-  });
-  const second = b.op('Conv', [first, w(channels, 1, 3, 3)], { group: channels });
-  b.output(
-    'y',
-    b.op('Gemm', [b.op('Flatten', [b.op('GlobalAveragePool', [second])]), w(3, channels), w(3)], { transB: 1 }),
-  );
-  return b.model();
-}
-
 const made = async (model: Model, options: GenerateOptions = {}) =>
   generateC(model, { name: 'net', ...blob, ...options });
 
 describe('weights in a blob', () => {
   test('models of one structure have one code and blobs of one size; the code holds no array', async () => {
-    const [a, b] = [await made(network()), await made(retrained(network(), 1))];
+    const [a, b] = [await made(separableNetwork()), await made(retrained(separableNetwork(), 1))];
     expect(a.files).toEqual(b.files);
     expect(a.blob).not.toEqual(b.blob);
     expect(a.blob!.length).toBe(b.blob!.length);
     expect(a.files['net.c']).not.toMatch(/static const float/);
     expect(a.blob!.length).toBeGreaterThanOrEqual(64 + a.report.constantBytes);
-    expect((await generateC(network(), { name: 'net' })).blob).toBeUndefined();
+    expect((await generateC(separableNetwork(), { name: 'net' })).blob).toBeUndefined();
   });
 
   test('what is no array is structure', async () => {
     const structure = async (model: Model, options: GenerateOptions = {}): Promise<string> =>
       Buffer.from((await made(model, options)).blob!.subarray(20, 52)).toString('hex');
-    const one = await structure(network());
-    expect(await structure(retrained(network(), 2))).toBe(one);
-    expect(await structure(network(7))).not.toBe(one);
-    expect(await structure(network(6, 0.2))).not.toBe(one);
-    expect(await structure(network(), { batch: 2 })).toBe(one);
+    const one = await structure(separableNetwork());
+    expect(await structure(retrained(separableNetwork(), 2))).toBe(one);
+    expect(await structure(separableNetwork({ channels: 7 }))).not.toBe(one);
+    expect(await structure(separableNetwork({ slope: 0.2 }))).not.toBe(one);
+    expect(await structure(separableNetwork(), { batch: 2 })).toBe(one);
     const small = { blobFrom: 40 };
-    expect(await structure(network(), small)).not.toBe(await structure(retrained(network(), 3), small));
+    expect(await structure(separableNetwork(), small)).not.toBe(
+      await structure(retrained(separableNetwork(), 3), small),
+    );
   });
 
   test('options that make no sense are refused', async () => {
-    await expect(made(network(), { weights: 'file' as 'blob' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(made(separableNetwork(), { weights: 'file' as 'blob' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
     for (const blobFrom of [-1, Number.NaN])
-      await expect(made(network(), { blobFrom })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(made(separableNetwork(), { blobFrom })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 });
 
 describe.skipIf(!compiler)('code that takes its weights', () => {
   test.each([
-    ['a network of convolutions', network()],
+    ['a network of convolutions', separableNetwork()],
     ['the GRU forecaster', fixture('forecaster-gru')],
     ['the LSTM forecaster', fixture('forecaster-lstm')],
   ])('%s: the code of one model runs another', async (_, model) => {
@@ -115,14 +93,14 @@ describe.skipIf(!compiler)('code that takes its weights', () => {
   });
 
   test('refuses what is not its own, in whichever way', async () => {
-    const own = await made(network());
+    const own = await made(separableNetwork());
     const bytes = own.blob!;
     await using host = await compileForHost(own, { sanitize: true });
     const says = async (given: Uint8Array): Promise<number> => host.checkWeights(given);
     expect(await says(bytes)).toBe(0);
-    expect(await says((await made(retrained(network(), 8))).blob!)).toBe(0);
-    expect(await says((await made(network(7))).blob!)).toBe(3);
-    expect(await says((await made(network(6, 0.2))).blob!)).toBe(3);
+    expect(await says((await made(retrained(separableNetwork(), 8))).blob!)).toBe(0);
+    expect(await says((await made(separableNetwork({ channels: 7 }))).blob!)).toBe(3);
+    expect(await says((await made(separableNetwork({ slope: 0.2 }))).blob!)).toBe(3);
     for (const length of [0, 1, 63]) expect(await says(bytes.subarray(0, length))).toBe(2);
     for (const length of [64, 65, bytes.length - 1]) expect(await says(bytes.subarray(0, length))).toBe(4);
     expect(await says(Buffer.concat([bytes, Buffer.of(0)]))).toBe(4);
@@ -136,13 +114,13 @@ describe.skipIf(!compiler)('code that takes its weights', () => {
       flipped[at]! ^= 1 << random.int(0, 7);
       expect(await says(flipped), `byte ${at}`).toBe(at < 12 ? 2 : at < 16 ? 5 : at < 20 ? 4 : at < 52 ? 3 : 5);
     }
-    await expect(host.run([randomInputs(network(), 1)], 0, bytes.subarray(0, 200))).rejects.toMatchObject({
+    await expect(host.run([randomInputs(separableNetwork(), 1)], 0, bytes.subarray(0, 200))).rejects.toMatchObject({
       code: 'INTERNAL',
     });
   });
 
   test('refuses weights that are not aligned, and is included from C++', async () => {
-    const { files, blob: bytes } = await made(network());
+    const { files, blob: bytes } = await made(separableNetwork());
     const folder = mkdtempSync(join(tmpdir(), 'micro-weights-'));
     try {
       for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -186,7 +164,7 @@ int main() {
   });
 
   test('an int8 model gives the same from a blob; other zero points are another structure', async () => {
-    const model = network();
+    const model = separableNetwork();
     const samples = (scale: number) =>
       [1, 2, 3].map((seed) => ({
         x: {

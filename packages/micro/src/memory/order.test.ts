@@ -1,9 +1,10 @@
 // The order of layers: against all possible orders of small graphs, and on graphs where the order of the file is a bad one.
 import { createRandom } from '@sanderling/kit';
-import { GraphBuilder, tensorOf, type Model, type Value as Node } from '@sanderling/onnx';
+import { GraphBuilder, type Model, type Value as Node } from '@sanderling/onnx';
 import { describe, expect, test } from 'vitest';
 import { compileForHost, generateC, hasCompiler, lower, planMemory, type Program } from '../index.ts';
-import { randomFloats, randomInputs, referenceOutputs, worstDifference } from '../testing.ts';
+import { weightsFor } from '../small-networks.ts';
+import { randomInputs, referenceOutputs, worstDifference } from '../testing.ts';
 import { cheapestOrder } from './order.ts';
 
 const compiler = await hasCompiler();
@@ -14,8 +15,7 @@ function tangled(seed: number, layers: number): Model {
   const b = new GraphBuilder('tangled');
   const values: Node[] = [b.input('x', 'float32', [1, 4])];
   const width = (value: Node): number => (value.shape as number[])[1]!;
-  const w = (rows: number, columns: number) =>
-    b.constant(tensorOf('float32', [rows, columns], randomFloats(random, rows * columns)));
+  const w = weightsFor(b, seed);
   const unread = new Set<Node>();
   for (let i = 0; i < layers; i += 1) {
     const x = unread.size > 0 && random.next() < 0.4 ? random.pick([...unread]) : random.pick(values);
@@ -58,18 +58,7 @@ const arena = (program: Program): number => planMemory(program).arenaBytes;
 /** Eight branches that are all opened before the first of them is closed, as breadth-first exporters write them. */
 function branches(): Model {
   const b = new GraphBuilder('branches');
-  const random = createRandom(3, 'branches');
-  const w = (...dims: number[]) =>
-    b.constant(
-      tensorOf(
-        'float32',
-        dims,
-        randomFloats(
-          random,
-          dims.reduce((x, y) => x * y, 1),
-        ),
-      ),
-    );
+  const w = weightsFor(b, 3);
   const x = b.input('x', 'float32', [1, 2, 16, 16]);
   const wide = Array.from({ length: 8 }, () => b.op('Conv', [x, w(8, 2, 3, 3)], { pads: [1, 1, 1, 1] }));
   const narrow = wide.map((value) => b.op('GlobalAveragePool', [value]));
