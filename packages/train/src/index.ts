@@ -108,7 +108,7 @@ export {
   type Schedule,
 } from './optimisers/schedules.ts';
 export { calibrate, quantisationAware, type Range } from './tuning/quantisation.ts';
-export { frozen, networkFromModel, type ImportOptions } from './tuning/import.ts';
+export { frozen, headInput, networkFromModel, type ImportOptions } from './tuning/import.ts';
 export { modernGraph } from './tuning/modern.ts';
 export {
   trainForecaster,

@@ -13,7 +13,7 @@ import {
   type ValueInfo,
   type ValueType,
 } from '../ir.ts';
-import { float32Data, toNumbers } from '../tensor.ts';
+import { float32Data, toNumbers, typedData } from '../tensor.ts';
 
 /** How much is written out. */
 export interface PrintOptions {
@@ -157,8 +157,14 @@ export function tensorText(tensor: Tensor, { elements = 8 }: PrintOptions = {}):
   if (tensor.strings) return `${type} ${listText(tensor.strings.slice(0, longest).map(bytesText))}`;
   const count = elementCount(tensor.dims);
   if (dataTypes[tensor.dtype].bits === 0) return type;
-  if (count <= elements) return `${type} {${toNumbers(tensor).map(numberText).join(', ')}}`;
+  if (count <= elements) return `${type} {${elementTexts(tensor).join(', ')}}`;
   return `${type} ${rangeText(tensor)} sha256 ${sha256(tensor.data).slice(0, 12)}`;
+}
+
+/** All elements; 64-bit integers without rounding. */
+function elementTexts(tensor: Tensor): string[] {
+  if (tensor.dtype !== 'int64' && tensor.dtype !== 'uint64') return toNumbers(tensor).map(numberText);
+  return Array.from(typedData(tensor) as BigInt64Array | BigUint64Array, String);
 }
 
 function rangeText(tensor: Tensor): string {

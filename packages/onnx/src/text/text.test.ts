@@ -102,4 +102,10 @@ describe('text', () => {
     expect(await diffFiles(a, a)).toMatchObject({ equal: true, text: 'no difference\n' });
     await expect(checkFile(join(folder, 'none.onnx'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+
+  test('integers of 64 bits are written out in full', () => {
+    const b = new GraphBuilder('edges');
+    b.output('y', b.initializer('w', tensorOf('int64', [2], [-(2n ** 63n), 2n ** 63n - 1n])));
+    expect(printModel(b.model())).toContain('{-9223372036854775808, 9223372036854775807}');
+  });
 });

@@ -99,7 +99,7 @@ function statisticsOf(graph: Graph): string[] {
  * A model made elsewhere as a network to be trained on. Its weights are the float32 constants that stand where operators take weights, also when they
  * are first cut, joined or turned (as PyTorch writes recurrent layers); attention masks and scales are none. ONNX does not tell learnt tables from fixed
  * ones (positions as sines, a mean to subtract): leave those out with `trainable`.
- * @throws UNSUPPORTED for an opset that cannot be trained; INVALID_ARGUMENT when nothing is trainable.
+ * @throws UNSUPPORTED for an opset that cannot be trained; INVALID_MODEL for shapes that do not go together; INVALID_ARGUMENT when nothing is trainable.
  */
 export function networkFromModel(model: Model, options: ImportOptions = {}): Network {
   const { trainable = () => true, followStatistics = false } = options;
@@ -122,4 +122,16 @@ export function frozen(network: Network, isFrozen: (name: string) => boolean): N
     parameters: network.parameters.filter((name) => !isFrozen(name)),
     buffers: network.buffers.filter((name) => !isFrozen(name)),
   };
+}
+
+/**
+ * The name of the value that the last layer (Conv, Gemm or MatMul) reads: what a new head is put on, `layers.append(trunk).get(headInput(trunk))`.
+ * @throws INVALID_ARGUMENT when the network has no such layer.
+ */
+export function headInput({ graph }: Network): string {
+  const head = graph.nodes.findLast(({ opType }) => opType === 'Conv' || opType === 'Gemm' || opType === 'MatMul');
+  if (head !== undefined) return head.inputs[0] ?? '';
+  throw new SanderlingError('INVALID_ARGUMENT', `${graph.name} has no layer whose place a new head could take`, {
+    where: graph.name,
+  });
 }

@@ -1,6 +1,7 @@
 // Imported graphs in the forms of today's opset, so that there is one set of gradient rules.
 import { SanderlingError } from '@sanderling/kit';
 import {
+  foldShapes,
   inlineFunctions,
   intsAttribute,
   tensorOf,
@@ -51,7 +52,7 @@ const changes: Readonly<Record<string, (node: Node) => Modern>> = {
 };
 
 /**
- * The graph of a model with its functions written out and its nodes in today's forms.
+ * The graph of a model with its functions written out, what it computes of shapes alone as constants, and its nodes in today's forms.
  * @throws UNSUPPORTED for an opset outside 13 … 26.
  */
 export function modernGraph(model: Model): Graph {
@@ -62,7 +63,7 @@ export function modernGraph(model: Model): Graph {
       fix: 'export the model again with a newer opset',
     });
   }
-  const { graph } = inlineFunctions(model);
+  const { graph } = foldShapes(inlineFunctions(model));
   const initializers = new Map(graph.initializers);
   const nodes = graph.nodes.map((old) => {
     const { node, constants = new Map<string, Tensor>() } = changes[old.opType]?.(old) ?? { node: old };

@@ -10,7 +10,7 @@ import { Layers } from '../layers/layers.ts';
 import { binaryCrossEntropy, distillation } from '../losses/classification.ts';
 import { withInitializers, type Network } from '../network.ts';
 import { accuracyOf, answersOf, hasRoomData, measures, roomData, roomNetwork, roomTraining } from './fixtures/room.ts';
-import { frozen, networkFromModel } from './import.ts';
+import { frozen, headInput, networkFromModel } from './import.ts';
 import { calibrate, quantisationAware } from './quantisation.ts';
 
 const good = 0.93;
@@ -114,9 +114,8 @@ describe.skipIf(!hasRoomData)('on real data', () => {
   test('an imported ONNX model with a new head learns another question: is the light on?', async () => {
     const model = decodeModel(exportModel(network, tensors));
     const trunk = frozen(networkFromModel(model), () => true);
-    const head = trunk.graph.nodes.findLast(({ opType }) => opType === 'Gemm');
     const layers = new Layers('light', 2);
-    const features = layers.append(trunk).get(head?.inputs[0] ?? '');
+    const features = layers.append(trunk).get(headInput(trunk));
     if (features === undefined) throw new Error('the network has changed');
     const tuned = layers.network({ light: layers.dense(features, 1, 'light') });
     const lightOf = (x: Float32Array, rows: number) =>
