@@ -135,6 +135,12 @@ export function math(name: string, dtype: ElementType): string {
   return dtype === 'float32' ? `${name}f` : name;
 }
 
+/** An expression of floats cut to 0 … 1; what is no number stays so, unlike by fmin and fmax. */
+export function cutToOne(expression: string, dtype: ElementType): string {
+  const [zero, one] = [literal(0, dtype), literal(1, dtype)];
+  return `((${expression}) > ${one}) ? ${one} : (((${expression}) < ${zero}) ? ${zero} : (${expression}))`;
+}
+
 /** A cast that `-Wconversion` asks for after integer promotion; nothing for the types that are not promoted. */
 export function narrowed(expression: string, dtype: ElementType): string {
   const { kind, bytes, c } = elementTypes[dtype];

@@ -130,19 +130,22 @@ static inline float NAME_tanhf(float x)
 {
     const uint32_t sign = NAME_bits(x) & 0x80000000U;
     const uint32_t size = ${magnitude};
-    if (size < ${bits(tanhSmall)}) {
-        const float z = x * x;
-${horner('tangent', 'z').replaceAll('    ', '        ')}
-        return x * (1.0F + z * p); /* keeps -0 */
-    }
-    if (size > ${bits(9.25)}) {
-        return (size > 0x7F800000U) ? x : NAME_from_bits(0x3F800000U | sign);
-    }
     const float positive = NAME_from_bits(size);
-    float n;
-    const float q = NAME_powerf(positive + positive, &n);
-    ${scale}
-    return NAME_from_bits(NAME_bits(1.0F - 2.0F / ((1.0F + scale) + scale * q)) | sign);
+    float y;
+    if (size < ${bits(tanhSmall)}) {
+        const float z = positive * positive;
+${horner('tangent', 'z').replaceAll('    ', '        ')}
+        y = positive + positive * (z * p);
+    } else {
+        if (size > ${bits(9.25)}) {
+            return (size > 0x7F800000U) ? x : NAME_from_bits(0x3F800000U | sign);
+        }
+        float n;
+        const float q = NAME_powerf(positive + positive, &n);
+        ${scale}
+        y = 1.0F - 2.0F / ((1.0F + scale) + scale * q);
+    }
+    return NAME_from_bits(NAME_bits(y) | sign);
 }`;
 
 const log = `/* ln(2^n (1 + f)) with 1 + f between the roots of 1/2 and 2; ln(1 + f) = f - f^2 / 2 + f^3 p. */

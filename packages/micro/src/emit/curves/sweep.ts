@@ -73,12 +73,15 @@ static const curve curves[] = {
     {"logf", ${prefix}_logf, log}, {"softplusf", ${prefix}_softplusf, softplus},
     {"erff", ${prefix}_erff, erf}};
 
-/* Units in the last place of a float near x. */
+/* Units in the last place of a float near x: 2^(23 - exponent), that of subnormal numbers being -126. */
 static double units(double x)
 {
-    int exponent;
-    (void)frexp(x, &exponent);
-    return ldexp(1.0, 24 - ((exponent < -125) ? -125 : exponent));
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint64_t exponent = (bits >> 52) & 2047U;
+    bits = (2046U + 23U - ((exponent < 897U) ? 897U : exponent)) << 52;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 static double error_of(float got, double exact)
@@ -112,8 +115,10 @@ int main(int argc, char **argv)
             if (!compare) { continue; }
             const double exact = curves[c].exact((double)x);
             if (isnan(got) || isnan(exact)) { wrong += (isnan(got) && isnan(exact)) ? 0U : 1U; continue; }
-            const double found = error_of(got, exact);
-            if (found > error) { error = found; worst = x; }
+            if (got != (float)exact) { /* else it is the nearest float */
+                const double found = error_of(got, exact);
+                if (found > error) { error = found; worst = x; }
+            }
             if (got < last) {
                 falls++;
                 const double fall = ((double)last - (double)got) * units((double)last);
