@@ -1,4 +1,4 @@
-// The microcontroller's link under faults, power cuts and hostile frames; and how fast it is on the emulated boards.
+// The microcontroller's link under faults, kills and hostile frames; and how fast it is on the emulated boards. Power cuts at exact steps: power-cuts.ts.
 // Run: node bench/src/micro/link-faults.ts [FRAMES=12000] [FUZZED=400000] [KILLS=25]
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
@@ -86,35 +86,6 @@ async function faults(): Promise<void> {
     lines.push(
       `| ${seed} | ${rate * 100} % | ${trial.frames} | ${counts.join(' | ')} | ${readings} | ${updates} | ${refused} | ${hellos} | ${broken.length} |`,
     );
-    console.log(lines.at(-1));
-  }
-}
-
-async function cuts(): Promise<void> {
-  await using program = await buildDevice('host', { program: 'cuts.c' });
-  lines.push(
-    '',
-    '## Power cuts on this machine',
-    '',
-    'A process does the work and kills itself (SIGKILL) at a step of the flash: before, in the middle of and after each 32-byte word, five times within an erase. Another one starts from what is left, looks at the active model, and finishes.',
-    '',
-  );
-  lines.push(
-    '| work | steps | cuts | came back with a sound model and finished, nothing lost or doubled |',
-    '|---|---|---|---|',
-  );
-  const trials: readonly (readonly [string, readonly string[]])[] = [
-    ['update of 2 kB with readings, every step', ['update', '2000', '1']],
-    ['update of 20 kB with readings, every step', ['update', '20000', '1']],
-    ['update of 140 kB (two sectors), every 41st step', ['update', '140000', '41']],
-    ['update of 20 kB, a second cut while it recovers, every 5th step', ['update', '20000', '5', 'again']],
-    ['the outbox goes round with alarms in it, every step', ['ring', '1']],
-  ];
-  for (const [what, args] of trials) {
-    const { stdout } = await run(program.path, [...args]);
-    const [, steps, died] = /steps (\d+), cuts (\d+), all finished/.exec(stdout) ?? [];
-    check(what, steps !== undefined);
-    lines.push(`| ${what} | ${steps} | ${died} | all |`);
     console.log(lines.at(-1));
   }
 }
@@ -210,7 +181,6 @@ async function boardRun(board: BoardName): Promise<void> {
 
 try {
   await faults();
-  await cuts();
   await fuzz();
   if (await hasBoardTools()) {
     lines.push(

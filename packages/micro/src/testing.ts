@@ -57,6 +57,7 @@ export { distance, plainReference, randomQuantisedModel, type Distance } from '.
 export { boardImage, type BoardModel } from './device/board-image.ts';
 export { CutBench, type CutOutcome, type CutWork } from './device/cut-trial.ts';
 export { cutWorks } from './device/cut-works.ts';
+export type { PowerCut } from './device/power-cut.ts';
 export { faultTrial, type FaultTrial } from './device/fault-trial.ts';
 export { faultNames, faultOptions, faultyStream, type FaultOptions } from './device/faulty-stream.ts';
 export { hostImage, hostRelease, type HostModel } from './device/host-image.ts';

@@ -1,5 +1,5 @@
 // An emulated board at work whose power goes at exact steps of its flash, and what must be so after each cut and in the end.
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SanderlingError } from '@sanderling/kit';
@@ -64,7 +64,7 @@ interface Base {
 
 const link = { answerMs: 2000, knockMs: 100, helloMs: 60_000 };
 /** Longest time of one trial on a busy machine, milliseconds. */
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 /** Waits of the firmware's link are so much shorter, lest trials wait for them. */
 const defines = { DEVICE_REPORT_MS: '0u', LINK_UNIT_MS: '100u' };
 
@@ -75,6 +75,7 @@ export class CutBench implements AsyncDisposable {
   readonly #folder: string;
   readonly #images = new Map<string, Promise<Uint8Array>>();
   readonly #bases = new Map<string, Promise<Base>>();
+  #trials = 0;
 
   private constructor(program: DeviceProgram, board: BoardName, folder: string) {
     this.#program = program;
@@ -93,10 +94,10 @@ export class CutBench implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** Does a work while the power goes at these steps, one cut a life, and judges it. @throws TIMEOUT when it does not come to its end. */
+  /** Does a work while the power goes at these steps, one cut a life, and judges it. Several may run at a time. @throws TIMEOUT when it does not come to its end. */
   async run(work: CutWork, cuts: readonly PowerCut[]): Promise<CutOutcome> {
     const base = await this.#baseOf(work);
-    const path = join(this.#folder, 'trial.bin');
+    const path = join(this.#folder, `trial-${(this.#trials += 1)}.bin`);
     await writeFlash(path, base.flash);
     await using hub = await TestHub.listen({ link });
     restore(hub, base.hub);
@@ -109,7 +110,8 @@ export class CutBench implements AsyncDisposable {
     };
     await new Lives(this.#program, path, hub.port).through(cuts, look, () => work.work(hands));
     const steps = await stepsTaken(path);
-    const flash = await readFile(path);
+    const flash = await readFlash(path);
+    await rm(path);
     await watch.look(flash, 'in the end');
     const entries = hub.entries.slice(base.entries);
     const settings = readSettings(flash);
@@ -139,7 +141,7 @@ export class CutBench implements AsyncDisposable {
   }
 
   async #makeBase(work: CutWork): Promise<Base> {
-    const path = join(this.#folder, 'base.bin');
+    const path = join(this.#folder, `base-${this.#bases.size}.bin`);
     await provisionFlash(path, this.board, work.identity);
     await using hub = await TestHub.listen({ link });
     work.introduce(hub);
@@ -149,7 +151,7 @@ export class CutBench implements AsyncDisposable {
       async () => undefined,
       () => work.prepare(hands),
     );
-    const flash = (await readFile(path)).subarray(0, flashLayout.bytes);
+    const flash = await readFlash(path);
     const entries = hub.entries.length;
     work.arrange?.(flash, hands);
     return { flash, hub: copyOf(hub), fed: [...hands.fed], entries };
@@ -161,6 +163,17 @@ async function writeFlash(path: string, content: Buffer): Promise<void> {
   try {
     await file.write(content);
     await file.truncate(flashLayout.fileBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Without what lies behind the flash in its file. */
+async function readFlash(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(flashLayout.bytes), 0, flashLayout.bytes, 0);
+    return buffer;
   } finally {
     await file.close();
   }
@@ -229,7 +242,7 @@ class Lives {
       });
       if (await this.#outlived(device, stopped, signal)) return;
       this.#cuts += 1;
-      await look(await readFile(this.#flash));
+      await look(await readFlash(this.#flash));
     }
   }
 
