@@ -1,7 +1,7 @@
 // The door for microcontrollers, with the real firmware as a process of this machine: enrolment, readings once, roll-outs, and what hostile peers can do.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -239,6 +239,44 @@ describe.runIf(possible)('a device on the link', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await readingTimes(hub.hub.capabilities)).length - length).toBeLessThan(20);
     expect(await devicesOf(hub)).toEqual([]);
+  });
+
+  test('and a copy of its flash do not push each other off the link for ever: the hub says so, and one of them stays', async () => {
+    const hub = await openHub();
+    const board = await newBoard(hub);
+    const original = await board.start(20);
+    const [known] = await until(
+      () => devicesOf(hub),
+      ([first]) => first?.online === true,
+    );
+    await original.kill();
+    const copy = join(folder, `${randomBytes(4).toString('hex')}.flash`);
+    await copyFile(board.flash, copy);
+    const first = await board.start(20);
+    const second = await startDevice(program, { flash: copy, port: hub.port, sensorMs: 20 });
+    onTestFinished(() => second.kill());
+    const { events } = hub.hub.capabilities;
+    const contests = () => events.list({ types: ['device.connected-twice'], limit: 10 });
+    const [contest] = await until(contests, ({ length }) => length > 0);
+    expect(contest).toMatchObject({ subject: known!.id, project: 'room', data: { code: 'CONFLICT' } });
+    const { connected, refused } = contest!.data as { connected: string; refused: string };
+    expect(connected).toMatch(/^\S*127\.0\.0\.1:\d+$/);
+    expect(refused).not.toBe(connected);
+    // One of them goes on undisturbed; when it ends, the other one gets the place.
+    const more = async (): Promise<void> => {
+      const { length } = await readingTimes(hub.hub.capabilities);
+      await until(
+        () => readingTimes(hub.hub.capabilities),
+        (times) => times.length >= length + 30,
+      );
+    };
+    await more();
+    await first.kill();
+    await more();
+    await second.kill();
+    await board.start(20);
+    await more();
+    expect(await contests()).toHaveLength(1);
   });
 
   test('a release comes into service after its probation; bad ones are refused or taken back, and the roll-out ends by itself', async () => {
