@@ -9,6 +9,9 @@ import { TrainingRuntime } from '../fit/runtime.ts';
 import { Layers } from '../layers/layers.ts';
 import { crossEntropy } from '../losses/classification.ts';
 import type { Network } from '../network.ts';
+import { convolutionalAutoencoder, denseAutoencoder } from '../networks/autoencoders.ts';
+import { forecasterNetwork } from '../networks/forecaster.ts';
+import { pictureEmbedding } from '../networks/picture.ts';
 import { adam, sgd } from '../optimisers/optimisers.ts';
 import { frozen, headInput, networkFromModel } from './import.ts';
 
@@ -89,6 +92,26 @@ describe('imported networks', () => {
       code: 'UNSUPPORTED',
       details: { operator: 'Asinh', node: 'odd' },
     });
+  });
+
+  test('what is exported here comes back with all of its weights', () => {
+    const picture = { side: 16, classes: 3, filters: [2, 3, 4], units: 5, width: 4 } as const;
+    const forecaster = { window: 6, features: 2, horizon: 3, hidden: 4 };
+    const attentive = new Layers('attentive');
+    const steps = attentive.attention(attentive.input('x', [5, 8]), 2, { causal: true });
+    const made = [
+      pictureEmbedding(picture),
+      denseAutoencoder({ inputs: 8, units: [4] }),
+      convolutionalAutoencoder({ length: 64, filters: [2, 3, 4] }),
+      forecasterNetwork({ cell: 'gru', ...forecaster }),
+      forecasterNetwork({ cell: 'lstm', ...forecaster }),
+      forecasterNetwork({ cell: 'rnn', ...forecaster }),
+      attentive.network({ y: attentive.layerNorm(steps) }),
+    ];
+    for (const network of made) {
+      const again = networkFromModel(decodeModel(exportModel(network, new Map())));
+      expect([...again.parameters].sort()).toEqual([...network.parameters].sort());
+    }
   });
 
   test('refuses an opset that is too old, and a choice that trains nothing', () => {

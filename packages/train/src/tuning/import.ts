@@ -37,6 +37,7 @@ const handsOn: Readonly<Record<string, Inputs>> = {
   Split: [0, 0],
   Identity: [0, 0],
   Concat: [0, Number.POSITIVE_INFINITY],
+  LpNormalization: [0, 0],
   QuantizeLinear: [0, 0],
   DequantizeLinear: [0, 0],
 };
