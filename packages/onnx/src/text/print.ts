@@ -32,7 +32,8 @@ export function printModel(model: Model, options: PrintOptions = {}): string {
   for (const [key, value] of model.metadata) lines.push(`metadata ${key} = ${JSON.stringify(value)}`);
   for (const fn of model.functions) {
     lines.push(`function ${fn.domain}.${fn.name}(${fn.inputs.join(', ')}) -> (${fn.outputs.join(', ')}) {`);
-    lines.push(...fn.nodes.flatMap((node) => nodeLines(node, options)).map(indented), '}');
+    for (const node of fn.nodes) for (const line of nodeLines(node, options)) lines.push(indented(line));
+    lines.push('}');
   }
   return [...lines, ...printGraph(model.graph, options), ''].join('\n');
 }

@@ -108,4 +108,14 @@ describe('text', () => {
     b.output('y', b.initializer('w', tensorOf('int64', [2], [-(2n ** 63n), 2n ** 63n - 1n])));
     expect(printModel(b.model())).toContain('{-9223372036854775808, 9223372036854775807}');
   });
+
+  test('a function of many nodes is printed', () => {
+    const node = { name: '', opType: 'Relu', domain: '', inputs: ['x'], outputs: ['y'], attributes: {} };
+    const many = {
+      ...{ name: 'Many', domain: 'own', overload: '', inputs: ['x'], outputs: ['y'], attributes: [], defaults: {} },
+      ...{ opsets: new Map([['', 21]]), valueInfo: new Map() },
+      nodes: Array.from({ length: 200_000 }, () => node),
+    };
+    expect(printModel({ ...network(), functions: [many] }).split('\n').length).toBeGreaterThan(200_000);
+  });
 });
