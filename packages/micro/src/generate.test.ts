@@ -237,6 +237,18 @@ int main() {
     expect([out!['y'], out!['Y']]).toEqual([Float32Array.of(-1, -2, -3), Float32Array.of(-4, -5, -6, -7)]);
   });
 
+  test('hides no NaN: a broken sensor does not look like a whole one', async () => {
+    const b = new GraphBuilder('nan');
+    const x = b.input('x', 'float32', [3]);
+    for (const operator of ['HardSigmoid', 'HardSwish', 'Sign', 'Relu', 'Clip'])
+      b.output(operator, b.op(operator, operator === 'Clip' ? [x, b.scalar(-1), b.scalar(1)] : [x]));
+    await using host = await compileForHost(await generateC(b.model(), { name: 'net' }));
+    const [out] = await host.run([{ x: Float32Array.of(NaN, -9, 9) }]);
+    const wanted = { HardSigmoid: [0, 1], HardSwish: [-0, 9], Sign: [-1, 1], Relu: [0, 9], Clip: [-1, 1] };
+    for (const [operator, rest] of Object.entries(wanted))
+      expect({ [operator]: Array.from(out![operator] as Float32Array) }).toEqual({ [operator]: [NaN, ...rest] });
+  });
+
   test('survives indices from outside', async () => {
     const b = new GraphBuilder('gather');
     const [x, at] = [b.input('x', 'float32', [4]), b.input('at', 'int64', [3])];

@@ -1,6 +1,6 @@
 // Operators on elements, with NumPy broadcasting: one C expression per operator.
 import { floatAttribute, intAttribute, stringAttribute } from '@sanderling/onnx';
-import { literal, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
+import { cutToOne, literal, math, narrowed, nest, type Lines } from '../emit/c-text.ts';
 import { elementTypes, stridesOf, type ElementType, type Layer } from '../ir.ts';
 import { invalid, unsupported } from '../problems.ts';
 import { curve, type Curve } from './curves.ts';
@@ -93,7 +93,7 @@ function quotient(a: string, b: string, { dtype }: Pen): string {
   const { kind, signed, c } = elementTypes[dtype];
   if (kind === 'float') return `${a} / ${b}`;
   const safe = `(${b} == 0) ? (${c})0 : (${c})(${a} / ${b})`;
-  return signed ? `(${b} == -1) ? ${wrapping('0', '-', a, dtype)} : (${safe})` : safe;
+  return narrowed(signed ? `(${b} == -1) ? ${wrapping('0', '-', a, dtype)} : (${safe})` : safe, dtype);
 }
 
 function power([a, b]: readonly string[], { layer, dtype }: Pen): string {
@@ -110,11 +110,12 @@ function power([a, b]: readonly string[], { layer, dtype }: Pen): string {
 function remainder([a, b]: readonly string[], { layer, dtype, m }: Pen): string {
   const { kind, c, signed } = elementTypes[dtype];
   if (kind === 'float') return `${m('fmod')}(${a}, ${b})`;
-  if (!signed) return `(${b} == 0U) ? (${c})0 : (${c})(${a} % ${b})`;
+  if (!signed) return narrowed(`(${b} == 0U) ? (${c})0 : (${c})(${a} % ${b})`, dtype);
   const plain = `${a} % ${b}`;
   const guard = `(${b} == 0 || ${b} == -1) ? (${c})0`;
-  if (intAttribute(layer.node, 'fmod', 0) === 1) return `${guard} : (${c})(${plain})`;
-  return `${guard} : (${c})((${plain} != 0 && ((${a} < 0) != (${b} < 0))) ? (${plain} + ${b}) : (${plain}))`;
+  if (intAttribute(layer.node, 'fmod', 0) === 1) return narrowed(`${guard} : (${c})(${plain})`, dtype);
+  const turned = `(${plain} != 0 && ((${a} < 0) != (${b} < 0))) ? (${plain} + ${b}) : (${plain})`;
+  return narrowed(`${guard} : (${c})(${turned})`, dtype);
 }
 
 const compare = (operator: string, types = everything): OperatorRule =>
@@ -275,10 +276,8 @@ export const elementwiseOperators = {
   Gelu: unary(gelu),
   Greater: compare('>', numbers),
   GreaterOrEqual: compare('>=', numbers),
-  HardSigmoid: unary(
-    (x, { f, m, a }) => `${m('fmax')}(${f(0)}, ${m('fmin')}(${f(1)}, ${a('alpha', 0.2)} * ${x} + ${a('beta', 0.5)}))`,
-  ),
-  HardSwish: unary((x, { f, m }) => `${x} * ${m('fmax')}(${f(0)}, ${m('fmin')}(${f(1)}, ${x} / ${f(6)} + ${f(0.5)}))`),
+  HardSigmoid: unary((x, { dtype, a }) => cutToOne(`${a('alpha', 0.2)} * ${x} + ${a('beta', 0.5)}`, dtype)),
+  HardSwish: unary((x, { dtype, f }) => `${x} * (${cutToOne(`${x} / ${f(6)} + ${f(0.5)}`, dtype)})`),
   IsInf: unary((x, { layer, dtype }) => {
     const infinity = literal(Infinity, dtype);
     const [up, down] = [intAttribute(layer.node, 'detect_positive', 1), intAttribute(layer.node, 'detect_negative', 1)];
@@ -334,6 +333,9 @@ export const elementwiseOperators = {
   Sigmoid: ownCurve('sigmoid'),
   Sign: unary((x, { dtype }) => {
     const zero = literal(0, dtype);
+    // Zero and what is no number are their own sign.
+    if (elementTypes[dtype].kind === 'float')
+      return `(${x} > ${zero}) ? ${literal(1, dtype)} : ((${x} < ${zero}) ? ${literal(-1, dtype)} : ${x})`;
     return `(${elementTypes[dtype].c})((${x} > ${zero}) - (${x} < ${zero}))`;
   }, numbers),
   Sin: call('sin'),

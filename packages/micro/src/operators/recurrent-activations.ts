@@ -1,6 +1,6 @@
 // The activations of recurrent layers' gates.
 import { floatsAttribute } from '@sanderling/onnx';
-import { literal, math } from '../emit/c-text.ts';
+import { cutToOne, literal, math } from '../emit/c-text.ts';
 import type { ElementType, Layer } from '../ir.ts';
 import { curve } from './curves.ts';
 import { sizesOf } from './recurrent-sizes.ts';
@@ -19,8 +19,7 @@ export const activations: Readonly<
     alpha: 1,
   },
   hardsigmoid: {
-    write: (x, { dtype, alpha, beta }) =>
-      `${math('fmax', dtype)}(${f(0, dtype)}, ${math('fmin', dtype)}(${f(1, dtype)}, ${f(alpha, dtype)} * ${x} + ${f(beta, dtype)}))`,
+    write: (x, { dtype, alpha, beta }) => cutToOne(`${f(alpha, dtype)} * ${x} + ${f(beta, dtype)}`, dtype),
     alpha: 0.2,
     beta: 0.5,
   },
