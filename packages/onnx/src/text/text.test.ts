@@ -112,8 +112,15 @@ describe('text', () => {
   test('a function of many nodes is printed', () => {
     const node = { name: '', opType: 'Relu', domain: '', inputs: ['x'], outputs: ['y'], attributes: {} };
     const many = {
-      ...{ name: 'Many', domain: 'own', overload: '', inputs: ['x'], outputs: ['y'], attributes: [], defaults: {} },
-      ...{ opsets: new Map([['', 21]]), valueInfo: new Map() },
+      name: 'Many',
+      domain: 'own',
+      overload: '',
+      inputs: ['x'],
+      outputs: ['y'],
+      attributes: [],
+      defaults: {},
+      opsets: new Map([['', 21]]),
+      valueInfo: new Map(),
       nodes: Array.from({ length: 200_000 }, () => node),
     };
     expect(printModel({ ...network(), functions: [many] }).split('\n').length).toBeGreaterThan(200_000);
