@@ -138,6 +138,7 @@ describe('trainForecaster', () => {
     [{ learningRate: -1 }, 'INVALID_ARGUMENT', 'learningRate'],
     [{ batch: 0 }, 'INVALID_ARGUMENT', 'batch'],
     [{ patience: 0 }, 'INVALID_ARGUMENT', 'patience'],
+    [{ loss: 'toString' as 'mse' }, 'INVALID_ARGUMENT', 'loss'],
   ] as const)('refuses bad input %#', async (wrong, code, where) => {
     await expect(trainForecaster({ ...base, ...wrong })).rejects.toMatchObject({ code, where });
   });

@@ -10,6 +10,7 @@ import { huber, meanAbsoluteError, meanSquaredError } from './losses/regression.
 import { parameterCount } from './network.ts';
 import { forecasterNetwork, type ForecasterOptions } from './networks/forecaster.ts';
 import { adam } from './optimisers/optimisers.ts';
+import { wrongSetting } from './settings.ts';
 
 /**
  * Windows of one series (the main form: the series is fed once, windows are cut inside the graph). A sample that starts at row s reads rows
@@ -86,13 +87,16 @@ export interface TrainedForecaster {
  */
 export async function trainForecaster(options: TrainForecasterOptions): Promise<TrainedForecaster> {
   const network = forecasterNetwork(options);
+  const { loss = 'mse' } = options;
+  if (!Object.hasOwn(losses, loss))
+    throw wrongSetting(`there is no loss ${String(loss)}`, 'loss', `use one of ${Object.keys(losses).join(', ')}`);
   const { data, reader, train, validation } = feedOf(options);
   const { learningRate, epochs, patience, clipNorm, threads, maxSeconds, signal, onEpoch, seed = 0 } = options;
   const batch = Math.min(options.batch, train.length);
   const plan = {
     network,
     reader,
-    loss: losses[options.loss ?? 'mse'],
+    loss: losses[loss],
     optimiser: adam(),
     batch,
     ...(clipNorm === undefined ? {} : { clipNorm }),

@@ -105,6 +105,12 @@ describe('boxes', () => {
     ]);
   });
 
+  test('no more are kept than asked for, the best of them', () => {
+    const one = (score: number, at: number): Detection => ({ label: 0, score, box: [at, 0, at + 1, 1] });
+    const many = Array.from({ length: 50 }, (_, i) => one((7 * i) % 50, 2 * i));
+    expect(withoutRepeats(many, 0.45, 3).map(({ score }) => score)).toEqual([49, 48, 47]);
+  });
+
   test('refuses output of another length', () => {
     expect(() => detectionsIn(new Float32Array(7), anchors, { classes: 2 })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),

@@ -42,13 +42,18 @@ export function detectionsIn(raw: Float32Array, anchors: Float32Array, options: 
       if (score >= least) found.push({ label, score, box: decodeBox(anchors, i, row.subarray(classes + 1)) });
     }
   }
-  return withoutRepeats(found, options.overlap ?? 0.45).slice(0, limit);
+  return withoutRepeats(found, options.overlap ?? 0.45, limit);
 }
 
-/** Greedy non-maximum suppression within each class; best first. */
-export function withoutRepeats(found: readonly Detection[], most: number): Detection[] {
+/** Greedy non-maximum suppression within each class, best first. @param most Overlap that is borne. @param limit Most that are kept. @default all */
+export function withoutRepeats(
+  found: readonly Detection[],
+  most: number,
+  limit = Number.POSITIVE_INFINITY,
+): Detection[] {
   const kept: Detection[] = [];
   for (const one of found.toSorted((a, b) => b.score - a.score)) {
+    if (kept.length >= limit) break;
     if (!kept.some((better) => better.label === one.label && overlap(better.box, one.box) > most)) kept.push(one);
   }
   return kept;
