@@ -83,7 +83,7 @@ describe('external data', () => {
 
   test('a folder and a pipe are no data, and nothing waits for them', async () => {
     await mkdir(join(folder, 'below'));
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', join(folder, 'pipe')]);
     for (const location of ['below', '.', 'pipe'])
       await expect(readModel(await pointing({ location }))).rejects.toMatchObject({
         code: 'INVALID_MODEL',
