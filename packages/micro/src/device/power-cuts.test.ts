@@ -38,6 +38,11 @@ test.runIf(possible)(
     const frozen = await execute(cuts.path, ['freeze', '140000', '401', 'torn'], patience);
     expect(frozen).toMatchObject({ status: 0, words: '' });
     expect(frozen.out).toMatch(/^freeze: steps \d{5}, cuts \d\d, all finished$/m);
+    // An image that reaches into the sector of the tag: half a tag costs that sector, and the rest of the image is written again.
+    expect(await execute(cuts.path, ['freeze', '450000', '3', 'late'], patience)).toMatchObject({
+      status: 0,
+      words: '',
+    });
   },
 );
 

@@ -21,7 +21,8 @@ typedef struct {
     uint32_t forgotten;
 } world;
 
-#define MOST_PAYLOAD 300000u
+/* As much as a slot takes. */
+#define MOST_PAYLOAD (FLASH_SLOT_BYTES - 160u)
 
 /* The world that this process works in; the device and the hub are given it by enter(). */
 extern world   *now;

@@ -2,8 +2,8 @@
      cuts update BYTES EVERY [torn] [again]   a process updates a device and kills itself at the n-th step, another one starts from the flash that is left
                                               and finishes; with `again` a second one is killed while it recovers
      cuts ring EVERY [torn] [alone]           the same while the outbox goes round; alone: no hub has been heard since the start
-     cuts freeze BYTES EVERY [torn]           one process updates a device and is held at each step, while another one, which has never run a device, goes on
-                                              with a copy of its flash: nothing is done twice, so that images of many words can be cut everywhere
+     cuts freeze BYTES EVERY [torn] [late]    one process updates a device and is held at each step, while another one, which has never run a device, goes on
+                                              with a copy of its flash: nothing is done twice, so that images of many words can be cut everywhere; late: only in the last steps
    n runs over all steps (or every EVERY-th). torn: what is in work at that moment holds noise (power_cut.h). The hub's disk survives, as a hub's does. */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -127,15 +127,19 @@ typedef struct {
     uint32_t bytes;
 } held;
 
-static int told[2];
-static int let[2];
+static int      told[2];
+static int      let[2];
+static uint32_t from; /* steps up to here are not held */
+
+/* The end of an update, its tag, the switch, the probation. */
+#define LATE_STEPS 400u
 
 static void hold(uint32_t number, uint8_t *work, uint32_t bytes)
 {
     const held here = {number, (uint32_t)(work - now->flash), bytes};
     char go;
     now->steps = number;
-    if (number % every == 0u && (write(told[1], &here, sizeof here) != (ssize_t)sizeof here || read(let[0], &go, 1u) != 1)) {
+    if (number > from && number % every == 0u && (write(told[1], &here, sizeof here) != (ssize_t)sizeof here || read(let[0], &go, 1u) != 1)) {
         _exit(2);
     }
 }
@@ -151,12 +155,17 @@ static void work_held(void)
     _exit(0);
 }
 
-static void freeze(world *copy)
+static void freeze(world *copy, bool late)
 {
     held at;
     uint32_t cuts = 0u;
     uint32_t steps = 0u;
     update_base(copy);
+    if (late) {
+        (void)child(update_to_the_end, 0u);
+        from = now->steps > LATE_STEPS ? now->steps - LATE_STEPS : 0u;
+        memcpy(now, copy, sizeof *copy);
+    }
     if (pipe(told) != 0 || pipe(let) != 0) {
         perror("pipe");
         exit(2);
@@ -192,6 +201,7 @@ int main(int count, char **given)
 {
     world *both = (world *)mmap(NULL, 2u * sizeof *both, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const bool ring = count > 2 && strcmp(given[1], "ring") == 0;
+    const bool frozen = count > 2 && strcmp(given[1], "freeze") == 0;
     const int words = ring ? 3 : 4;
     bool special = false;
     if (both == MAP_FAILED || count < words) {
@@ -199,7 +209,7 @@ int main(int count, char **given)
     }
     for (int i = words; i < count; i += 1) {
         torn = torn || strcmp(given[i], "torn") == 0;
-        special = special || strcmp(given[i], ring ? "alone" : "again") == 0;
+        special = special || strcmp(given[i], ring ? "alone" : frozen ? "late" : "again") == 0;
     }
     enter(both);
     payload_bytes = ring ? 2000u : (uint32_t)strtoul(given[2], NULL, 10);
@@ -209,8 +219,8 @@ int main(int count, char **given)
     }
     if (ring) {
         ring_cuts(both + 1, special);
-    } else if (strcmp(given[1], "freeze") == 0) {
-        freeze(both + 1);
+    } else if (frozen) {
+        freeze(both + 1, special);
     } else {
         update_cuts(both + 1, special);
     }

@@ -210,7 +210,7 @@ uint32_t hub_image(uint8_t *into, uint32_t slot, uint32_t sequence, uint32_t pay
     return header.image_bytes;
 }
 
-int hub_update(const uint8_t *image, uint32_t bytes, uint32_t slot, uint32_t predictions)
+static int write_image(const uint8_t *image, uint32_t bytes, uint32_t slot)
 {
     uint8_t body[FRAME_MOST_BODY];
     memset(body, 0, 36u);
@@ -225,14 +225,22 @@ int hub_update(const uint8_t *image, uint32_t bytes, uint32_t slot, uint32_t pre
         memcpy(body + 4, image + position, some);
         status = hub_ask(TYPE_UPDATE_CHUNK, body, some + 4u);
     }
-    if (status == STATUS_OK) {
-        status = hub_ask(TYPE_UPDATE_END, body, 0u);
+    return status == STATUS_OK ? hub_ask(TYPE_UPDATE_END, body, 0u) : status;
+}
+
+int hub_update(const uint8_t *image, uint32_t bytes, uint32_t slot, uint32_t predictions)
+{
+    uint8_t body[12];
+    int status = write_image(image, bytes, slot);
+    /* Half a tag costs the last sector, which is then written again. */
+    if (status == STATUS_WRONG_OFFSET) {
+        status = write_image(image, bytes, slot);
     }
     if (status == STATUS_OK) {
-        memset(body, 0, 12u);
+        memset(body, 0, sizeof body);
         body[0] = (uint8_t)slot;
         (void)put_u32(put_u16(body + 2, predictions), 10u);
-        status = hub_ask(TYPE_ACTIVATE, body, 12u);
+        status = hub_ask(TYPE_ACTIVATE, body, sizeof body);
     }
     return status;
 }
