@@ -90,6 +90,7 @@ class LiveLoop implements AsyncDisposable {
   readonly #signal: AbortSignal;
   #story: Story;
   #device = '';
+  #hub: Pick<RunningHub, 'url' | 'keyFile'> | undefined;
   #tries = 1;
   /** Readings played at which the first training is tried again. */
   #trainAt: number | undefined;
@@ -109,6 +110,7 @@ class LiveLoop implements AsyncDisposable {
       const firmware = onBoard ? buildBoard() : undefined;
       firmware?.catch(() => undefined);
       const { url, keyFile, hub, linkPort } = await this.#startHub(onBoard);
+      this.#hub = { url, keyFile };
       const player =
         firmware === undefined ? await this.#startAgent(hub, url) : await this.#startBoard(hub, linkPort, firmware);
       this.#tell({ kind: 'started' });
@@ -331,6 +333,7 @@ class LiveLoop implements AsyncDisposable {
       title: `${project.name} · ${playback.title}${board}`,
       unit: playback.unit,
       now: performance.now() - this.#began,
+      ...(this.#hub === undefined ? {} : { hub: this.#hub }),
     });
   }
 }

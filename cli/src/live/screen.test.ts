@@ -104,6 +104,12 @@ test('every line fits the terminal, whatever happened', () => {
   const text = stripVTControlCharacters(
     drawScreen(stories[2]!, { title: 't', unit: '°C', now: 1, width: 160 }).join('\n'),
   );
+  const hub = { url: 'http://127.0.0.1:7411', keyFile: '.sanderling/keys/admin.key' };
+  const head = drawScreen(stories[2]!, { title: 't', unit: '°C', now: 1, width: 160, hub }).slice(0, 3).join('\n');
+  expect(stripVTControlCharacters(head)).toContain(
+    'API page http://127.0.0.1:7411/docs · key in .sanderling/keys/admin.key',
+  );
+  expect(text).not.toContain('API page');
   expect(text).toContain('3/24');
   expect(text).toContain('hidden 24, learningRate 0.012');
 });

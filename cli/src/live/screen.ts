@@ -10,6 +10,8 @@ export interface Scene {
   /** Milliseconds since the story began. */
   readonly now: number;
   readonly width: number;
+  /** Where the hub is, from the moment that it answers: for people who want to look. */
+  readonly hub?: { readonly url: string; readonly keyFile: string };
 }
 
 /** What each stage is called, while it goes on and in the summary. */
@@ -47,6 +49,7 @@ function drawHead(scene: Scene): string[] {
   return [
     '',
     `${title}${' '.repeat(Math.max(2, scene.width - visible(title) - clock.length - 1))}${styleText('dim', clock)}`,
+    ...(scene.hub === undefined ? [] : [styleText('dim', `   ${hubText(scene.hub)}`)]),
   ];
 }
 
@@ -106,6 +109,11 @@ function drawDevice(story: Story, scene: Scene): string[] {
     ),
     ...(story.cost === null ? [] : [row('board', 'STM32H745', costText(story.cost))]),
   ];
+}
+
+/** Where to look at a hub that runs. */
+export function hubText({ url, keyFile }: NonNullable<Scene['hub']>): string {
+  return `API page ${url}/docs · key in ${keyFile}`;
 }
 
 /** What a release costs on the emulated board, for one line. */

@@ -1,6 +1,6 @@
 // Where the live view goes: redrawn in place on a terminal, line by line where there is none (CI, pipes).
 import { stripVTControlCharacters } from 'node:util';
-import { costText, drawScreen, seconds, stageTitles, type Scene } from './screen.ts';
+import { costText, drawScreen, hubText, seconds, stageTitles, type Scene } from './screen.ts';
 import { stages, type Story } from './story.ts';
 
 /** Shows a story as it goes on. */
@@ -55,6 +55,7 @@ class LineView implements View {
 
   show(story: Story, scene: Omit<Scene, 'width'>): void {
     if (this.#told.size === 0) this.#once('title', `Sanderling · ${scene.title}`);
+    if (scene.hub !== undefined) this.#once('hub', `  ${hubText(scene.hub)}`);
     for (const stage of stages) {
       const time = story.times[stage];
       if (time?.to !== null && time !== undefined)

@@ -12,9 +12,47 @@ const assets = {
   'favicon-32x32.png': 'image/png',
 } as const;
 
-const startScript = `window.addEventListener('load', () => {
-  SwaggerUIBundle({ url: '/openapi.json', dom_id: '#page', deepLinking: true, persistAuthorization: true });
+/**
+ * On a phone the groups begin folded: they are the table of contents. The dialog for keys has one field, for API keys: nobody signs a device's requests by hand,
+ * and the cursor would stand in the field for it.
+ */
+const startScript = `const forPeople = () => ({
+  statePlugins: {
+    auth: {
+      wrapSelectors: {
+        definitionsToAuthorize: (original) => (...state) => original(...state)?.filter((one) => !one.has('device')),
+      },
+    },
+  },
 });
+window.addEventListener('load', () => {
+  const isNarrow = matchMedia('(max-width: 768px)').matches;
+  SwaggerUIBundle({
+    url: '/openapi.json',
+    dom_id: '#page',
+    deepLinking: true,
+    persistAuthorization: true,
+    filter: true,
+    showExtensions: true,
+    docExpansion: isNarrow ? 'none' : 'list',
+    plugins: [forPeople],
+  });
+});
+`;
+
+/** No route has links: their column would take a quarter of a phone. */
+const pageStyle = `body { margin: 0; }
+.swagger-ui .info { margin: 24px 0 12px; }
+.swagger-ui .scheme-container { margin: 0; padding: 12px 0; box-shadow: none; }
+.swagger-ui .filter input.operation-filter-input[type='text'] { max-width: none; margin: 8px 0; }
+.swagger-ui .auth-container input[type='text'] { width: 100%; max-width: none; }
+.swagger-ui .response-col_links { display: none; }
+@media (max-width: 768px) {
+  .swagger-ui .info .title { font-size: 28px; }
+  .swagger-ui .opblock-tag { flex-wrap: wrap; font-size: 20px; }
+  .swagger-ui table.responses-table { padding: 0 8px; }
+  .swagger-ui .response-col_status { min-width: 3.5em; width: 3.5em; }
+}
 `;
 
 const page = `<!doctype html>
@@ -24,6 +62,7 @@ const page = `<!doctype html>
 <title>Sanderling API</title>
 <link rel="icon" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">
 <div id="page"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -42,8 +81,14 @@ export function docsRoutes(app: Router, version: string): Router {
     description ??= JSON.stringify(describeApi(app, version));
     return c.body(description, 200, { 'content-type': 'application/json' });
   });
+  // Somebody who types the hub's address into a browser wants to see something; programs get the usual answer.
+  router.get('/', (c) => {
+    if (c.req.header('accept')?.includes('text/html') === true) return c.redirect('/docs');
+    return c.notFound();
+  });
   router.get('/docs', (c) => c.html(page, 200, { 'content-security-policy': policy }));
   router.get('/docs/start.js', (c) => c.body(startScript, 200, { 'content-type': 'text/javascript; charset=utf-8' }));
+  router.get('/docs/page.css', (c) => c.body(pageStyle, 200, { 'content-type': 'text/css; charset=utf-8' }));
   router.get('/docs/:asset', async (c) => {
     const asset = c.req.param('asset');
     const type = Object.entries(assets).find(([name]) => name === asset)?.[1];

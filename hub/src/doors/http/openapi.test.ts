@@ -34,11 +34,13 @@ let hub: TestHub;
 let device: DeviceSimulator;
 let operations: { method: string; path: string; operation: Operation }[];
 let schemas: Readonly<Record<string, Schema>>;
+let tags: readonly { readonly name: string }[];
 
 beforeAll(async () => {
   hub = await openTestHub();
   const { body } = await hub.call('/openapi.json', { key: null });
   const paths = body['paths'] as Record<string, Record<string, Operation>>;
+  tags = body['tags'] as typeof tags;
   schemas = (body['components'] as { schemas: Record<string, Schema> }).schemas;
   operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
@@ -61,6 +63,8 @@ test('every route says what it is, what it needs and how it fails', () => {
     .filter(({ operation }) => operation['x-scope'] === undefined && operation.security === undefined)
     .map(({ path }) => path);
   expect(unguarded.toSorted()).toEqual(['/agent/v1/enrol', '/health']);
+  const described = new Set(tags.map(({ name }) => name));
+  expect(operations.filter(({ operation }) => !described.has(operation.tags[0]!)).map(({ path }) => path)).toEqual([]);
   const ids = operations.map(({ operation }) => operation.operationId);
   expect(new Set(ids).size).toBe(ids.length);
 });
@@ -78,6 +82,30 @@ test('no route but the open ones answers without a key, and a read key changes n
     if (asReader.code !== 'FORBIDDEN') complaints.push(`${method} ${path} with a read key: ${asReader.status}`);
   }
   expect(complaints).toEqual([]);
+});
+
+test('whoever opens the hub’s address in a browser comes to the page; programs are told that nothing is there', async () => {
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+  const opened = await fetch(`${hub.hub.url}/`, { headers: { accept }, redirect: 'manual' });
+  expect([opened.status, opened.headers.get('location')]).toEqual([302, '/docs']);
+  expect(await hub.call('/', { key: null })).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+});
+
+/** Of `packages/wire`, whose words it is: the page shows `import:`. */
+const knownGaps = ['device id, or import:<batch>'];
+
+test('no description holds what a page would take for a tag and not show', async () => {
+  const { body } = await hub.call('/openapi.json', { key: null });
+  const texts: string[] = [];
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const [key, value] of Object.entries(node))
+      if (key === 'description' && typeof value === 'string') texts.push(value);
+      else walk(value);
+  };
+  walk(body);
+  expect(texts.length).toBeGreaterThan(50);
+  expect(texts.filter((text) => /<\w/.test(text.replaceAll(/`[^`]*`/g, '')))).toEqual(knownGaps);
 });
 
 test('the page works without a key and takes nothing from elsewhere', async () => {

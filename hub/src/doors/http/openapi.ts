@@ -47,6 +47,7 @@ const tags = [
   ['fleet', 'Devices and enrolment'],
   ['monitoring', 'What devices report'],
   ['events', 'What happened'],
+  ['storage', 'Removing stored blobs that nothing names'],
   ['device', 'What agents speak'],
 ] as const;
 
@@ -60,9 +61,16 @@ const securitySchemes = {
     type: 'apiKey',
     in: 'header',
     name: 'authorization',
-    description: 'Sanderling-Device <device>:<time>:<signature>; see packages/wire/src/device-auth.ts.',
+    description:
+      'For agents, which sign every request: `Sanderling-Device DEVICE:TIME:SIGNATURE` (packages/wire/src/device-auth.ts).',
   },
 } as const;
+
+/** What a newcomer reads first; CommonMark. */
+const introduction = `Data, training, releases, fleet and monitoring of small models on edge devices.
+
+To begin: **Authorize** with an API key (the first one is the text of \`keys/admin.key\` in the hub’s data folder), open a route, **Try it out**.
+Every route of \`/api\` needs a key, with the scope that it says; agents sign theirs. The command line does the same: \`sanderling --help\`.`;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -81,7 +89,7 @@ export function describeApi(app: Router, version: string): Json {
     info: {
       title: 'Sanderling hub',
       version,
-      description: 'Data, training, releases, fleet and monitoring of small models on edge devices.',
+      description: introduction,
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     tags: tags.map(([name, description]) => ({ name, description })),
