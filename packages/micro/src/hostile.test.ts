@@ -108,6 +108,7 @@ describe('refusals', () => {
     });
     const started = process.memoryUsage().heapUsed;
     expect(await refusal(functional(60, 2))).toMatchObject({ code: 'TOO_LARGE' });
+    expect(await refusal(functional(5000, 1))).toMatchObject({ code: 'TOO_LARGE' });
     expect(process.memoryUsage().heapUsed - started).toBeLessThan(100 * 2 ** 20);
     expect((await generateC(functional(4, 2))).report.layers).toHaveLength(16);
   });

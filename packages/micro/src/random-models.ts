@@ -41,6 +41,24 @@ const unary = [
 ];
 const reductions = ['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceSum', 'ReduceSumSquare', 'ReduceL1'];
 const binary = ['Add', 'Sub', 'Mul', 'Max', 'Min'];
+const comparisons = ['Greater', 'Less', 'GreaterOrEqual', 'LessOrEqual', 'Equal'];
+
+/** Gate activations of a recurrent layer, those that take no numbers and those that take one. */
+const plainGates = ['Sigmoid', 'Tanh', 'Relu', 'Softsign', 'HardSigmoid'];
+const bentGates = ['LeakyRelu', 'Elu', 'ThresholdedRelu', 'Affine'];
+
+function randomActivations({ random }: Growing, kind: string, directions: number) {
+  if (random.next() < 0.5) return {};
+  const count = { GRU: 2, LSTM: 3, RNN: 1 }[kind]! * directions;
+  const activations = Array.from({ length: count }, () => random.pick([...plainGates, ...bentGates]));
+  const numbers = activations.filter((name) => bentGates.includes(name) || name === 'HardSigmoid');
+  const pairs = activations.filter((name) => name === 'HardSigmoid' || name === 'Affine');
+  return {
+    activations,
+    activation_alpha: numbers.map(() => random.uniform(0.1, 0.6)),
+    activation_beta: pairs.map(() => random.uniform(0, 0.4)),
+  };
+}
 
 /** Ways for a model to grow; undefined where a way does not fit the value. */
 const steps: readonly Step[] = [
@@ -157,6 +175,51 @@ const steps: readonly Step[] = [
       nearest_mode: 'floor',
     });
   },
+  ({ random, b }, x) =>
+    b.op('Clip', [x, b.scalar(-random.next()), random.next() < 0.5 ? b.scalar(random.next()) : undefined]),
+  ({ random, b }, x) => b.op('Div', [x, b.op('Add', [b.op('Abs', [x]), b.scalar(random.uniform(0.5, 2))])]),
+  ({ random, b }, x) => b.op('Cast', [b.op(random.pick(comparisons), [x, b.scalar(0.25)])], { to: 1 }),
+  ({ random, b }, x) => {
+    const axis = random.int(0, dimsOf(x).length - 1);
+    const k = random.int(1, dimsOf(x)[axis]!);
+    return b.ops('TopK', [x, b.int64([k])], { axis, largest: random.int(0, 1) }, 2)[0];
+  },
+  ({ random, b }, x) => {
+    const axis = random.int(0, dimsOf(x).length - 1);
+    return b.op('Cast', [b.op(random.pick(['ArgMax', 'ArgMin']), [x], { axis, keepdims: 1 })], { to: 1 });
+  },
+  // Whole numbers of 8, 16 and 32 bits: scaled, divided with and without a rest, and back.
+  ({ random, b }, x) => {
+    const [dtype, to] = random.pick([
+      ['int8', 3],
+      ['int16', 5],
+      ['int32', 6],
+      ['uint8', 2],
+    ] as const);
+    const whole = b.op('Cast', [b.op('Clip', [b.op('Mul', [x, b.scalar(9)]), b.scalar(0), b.scalar(100)])], { to });
+    const by = b.constant(tensorOf(dtype, [1], [random.int(1, 7)]));
+    return b.op('Cast', [b.op(random.pick(['Div', 'Mod', 'Add', 'Sub', 'Min']), [whole, by])], { to: 1 });
+  },
+  ({ random, b }, x) => {
+    const axis = random.int(0, dimsOf(x).length - 1);
+    const size = dimsOf(x)[axis]!;
+    if (size < 2) return undefined;
+    const first = random.int(1, size - 1);
+    return random.pick(b.ops('Split', [x, b.int64([first, size - first])], { axis }, 2));
+  },
+  (grow, x) => {
+    const [, channels, ...space] = dimsOf(x);
+    if (space.length < 1) return undefined;
+    const vector = (): Value => weights(grow, [channels!]);
+    const spread = grow.b.op('Abs', [vector()]);
+    return grow.b.op('BatchNormalization', [
+      x,
+      vector(),
+      vector(),
+      vector(),
+      grow.b.op('Add', [spread, grow.b.scalar(0.5)]),
+    ]);
+  },
   (grow, x) => {
     if (dimsOf(x).length !== 3) return undefined;
     const { random, b } = grow;
@@ -172,7 +235,9 @@ const steps: readonly Step[] = [
       random.next() < 0.7 ? weights(grow, [directions, 2 * gates * hidden]) : undefined,
     ];
     const before = kind === 'GRU' ? { linear_before_reset: random.int(0, 1) } : {};
-    const [all, last] = b.ops(kind, inputs, { hidden_size: hidden, direction, ...before }, 2);
+    const limit = random.next() < 0.3 ? { clip: 0.7 } : {};
+    const shape = { hidden_size: hidden, direction, ...before, ...limit };
+    const [all, last] = b.ops(kind, inputs, { ...shape, ...randomActivations(grow, kind, directions) }, 2);
     return random.next() < 0.5 ? all! : last!;
   },
 ];
