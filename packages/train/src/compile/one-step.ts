@@ -27,16 +27,25 @@ export interface StepInput {
 
 /** The state after a step and the loss before it. */
 export function oneStep(input: StepInput): { next: Map<string, Value>; loss: Value } {
-  const { plan, m, state, rate } = input;
-  const { network, optimiser } = plan;
-  const next = new Map(state);
+  const next = new Map(input.state);
   const { loss, gradients } = lossAndGradients(input, next);
+  return { next: updated(input, gradients, next), loss };
+}
+
+/** Every state entry's next value, given the gradients of all parameters (not clipped yet); `next` holds what training has changed already. */
+export function updated(
+  { plan, m, state, rate }: Pick<StepInput, 'plan' | 'm' | 'state' | 'rate'>,
+  gradients: readonly Value[],
+  next = new Map(state),
+): Map<string, Value> {
+  const { network, optimiser } = plan;
+  const limited = clipped(m, gradients, plan.clipNorm);
   const step = m.add(state.get(counterName) as Value, m.number(1, 'int64'));
   next.set(counterName, step);
   const scalars = optimiser.prepare(m, { step: m.cast(step, 'float32'), rate });
   network.parameters.forEach((name, i) => {
     const slots = optimiser.slots.map((slot) => state.get(slotName(name, slot)) as Value);
-    const update = { parameter: state.get(name) as Value, gradient: gradients[i] as Value, slots, scalars, rate };
+    const update = { parameter: state.get(name) as Value, gradient: limited[i] as Value, slots, scalars, rate };
     const changed = optimiser.update(m, update);
     const mask = state.get(maskName(name));
     const parameter = mask === undefined ? changed.parameter : m.mul(changed.parameter, mask);
@@ -46,7 +55,7 @@ export function oneStep(input: StepInput): { next: Map<string, Value>; loss: Val
     if (average !== undefined)
       next.set(averageName(name), averaged(m, { average, parameter, decay: plan.averageDecay ?? 0 }));
   });
-  return { next, loss };
+  return next;
 }
 
 /** average ← decay · average + (1 − decay) · parameter */
@@ -69,7 +78,7 @@ function lossAndGradients(input: StepInput, next: Map<string, Value>): { loss: V
   const results = indices.map((part) => partGradients({ ...input, index: part }, next));
   const mean = meanOfParts(m, results);
   const gradients = plan.network.parameters.map((_, i) => mean(results.map((one) => one.gradients[i] as Value)));
-  return { loss: mean(results.map((one) => one.loss)), gradients: clipped(m, gradients, plan.clipNorm) };
+  return { loss: mean(results.map((one) => one.loss)), gradients };
 }
 
 /** The mean over parts of a batch: each part counts as its loss's denominator does in the whole batch's. */
@@ -86,7 +95,8 @@ interface PartResult extends BatchLoss {
   readonly gradients: readonly Value[];
 }
 
-function partGradients(input: StepInput, next: Map<string, Value>): PartResult {
+/** Loss and gradients of the samples that the index names. */
+export function partGradients(input: Omit<StepInput, 'rate'>, next: Map<string, Value>): PartResult {
   const { plan, m, state, uniform } = input;
   const { parameters, buffers } = plan.network;
   const counter = state.get(counterName) as Value;

@@ -65,4 +65,5 @@ export function compileTrainingStep(plan: TrainingPlan, { block = 0 }: CompileOp
   return { model, state, data: plan.reader.inputs, batch: plan.batch, uniformSize };
 }
 
-const usesDropout = ({ graph }: Network): boolean => graph.nodes.some((node) => node.opType === 'Dropout');
+/** Whether a network takes random numbers in training. */
+export const usesDropout = ({ graph }: Network): boolean => graph.nodes.some((node) => node.opType === 'Dropout');

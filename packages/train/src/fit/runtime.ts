@@ -4,6 +4,7 @@ import {
   openSession,
   tensorOf,
   typedData,
+  type Feeds,
   type RunTensor,
   type Session,
   type Tensor,
@@ -11,17 +12,16 @@ import {
 } from '@sanderling/onnx';
 import { blockSizeFor } from '../compile/block-size.ts';
 import { compileEvaluation } from '../compile/evaluation.ts';
-import { averageName, counterName, nextName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
+import { compileLanes } from '../compile/lane-step.ts';
+import { averageName, counterName, type StateEntry, type TrainingPlan } from '../compile/plan.ts';
 import { compileTrainingStep, type TrainingStep } from '../compile/training-step.ts';
 import { uniformNumbers } from '../compile/uniform.ts';
 import { checkData } from './check-data.ts';
+import { Lanes } from './lanes.ts';
 import { withProvider, type ExecutionProvider } from './providers.ts';
+import { LoopedSteps, type Batches, type Dataset, type Steps, type TrainingState } from './steps.ts';
 
-/** All that goes from run to run: parameters, buffers, the optimiser's memory, the step counter. */
-export type TrainingState = ReadonlyMap<string, RunTensor>;
-
-/** The data set, by the reader's input names. */
-export type Dataset = Readonly<Record<string, RunTensor>>;
+export type { Dataset, TrainingState } from './steps.ts';
 
 /** Settings of a runtime. */
 export interface RuntimeOptions {
@@ -37,15 +37,8 @@ export interface RuntimeOptions {
   readonly executionProviders?: readonly ExecutionProvider[];
 }
 
-/** Batches for some steps: samples, steps × batch, of a data set, and a learning rate a step. */
-interface Batches {
-  readonly index: Int32Array;
-  readonly rates: Float32Array;
-  readonly data: Dataset;
-}
-
 interface Sessions {
-  readonly train: Session;
+  readonly train: Steps;
   readonly evaluate: Session;
   readonly provider: ExecutionProvider;
 }
@@ -58,25 +51,25 @@ export class TrainingRuntime {
   readonly step: TrainingStep;
   /** The execution provider in use. */
   readonly provider: ExecutionProvider;
+  /** Threads that share each batch; 1 where all threads are the operators' own. */
+  readonly lanes: number;
   readonly #plan: TrainingPlan;
   readonly #sessions: Sessions;
-  readonly #constantFeeds: Readonly<Record<string, RunTensor>>;
   readonly #data: Dataset;
   #state: TrainingState;
 
-  private constructor(options: RuntimeOptions, step: TrainingStep, sessions: Sessions) {
+  private constructor(
+    options: RuntimeOptions,
+    { step, state }: { step: TrainingStep; state: TrainingState },
+    sessions: Sessions,
+  ) {
     this.step = step;
     this.provider = sessions.provider;
+    this.lanes = sessions.train instanceof Lanes ? (options.threads ?? 1) : 1;
     this.#plan = options.plan;
     this.#sessions = sessions;
     this.#data = options.data;
-    const size = step.uniformSize;
-    const pool =
-      size === 0
-        ? {}
-        : { uniform: { dtype: 'float32' as const, dims: [size], data: uniformNumbers(options.seed, size) } };
-    this.#constantFeeds = pool;
-    this.#state = initialState(options.plan, step);
+    this.#state = state;
   }
 
   /**
@@ -96,10 +89,13 @@ export class TrainingRuntime {
     return await withProvider(executionProviders, async (provider) => {
       const step = provider === 'cpu' && !onlyCpu ? compiled(await blockSizeFor(graph)) : first;
       const settings = { threads, providers: [provider] };
-      const train = await openSession(step.model, settings);
+      const state = initialState(plan, step);
+      const train =
+        (provider === 'cpu' ? await lanesFor(options, step, state) : undefined) ??
+        (await LoopedSteps.open(step, constantsOf(options, step), settings));
       try {
         const evaluate = await openSession(evaluation, settings);
-        const runtime = new TrainingRuntime(options, step, { train, evaluate, provider });
+        const runtime = new TrainingRuntime(options, { step, state }, { train, evaluate, provider });
         if (provider !== 'cpu') await runtime.#tryOut();
         return runtime;
       } catch (error) {
@@ -112,7 +108,7 @@ export class TrainingRuntime {
   /** One step and one evaluation whose results are dropped: an accelerator may lack an operator, which only running it shows. */
   async #tryOut(): Promise<void> {
     const index = new Int32Array(this.step.batch);
-    await this.#run(this.#state, { index, rates: new Float32Array(1), data: this.#data });
+    await this.#sessions.train.run(this.#state, { index, rates: new Float32Array(1), data: this.#data });
     await this.evaluate(index.subarray(0, 1));
   }
 
@@ -133,7 +129,7 @@ export class TrainingRuntime {
   async train(index: Int32Array, rates: Float32Array, data: Dataset = this.#data): Promise<Float32Array> {
     const before = this.#state;
     const batches = { index, rates, data };
-    const { state, losses } = await this.#run(before, batches);
+    const { state, losses } = await this.#sessions.train.run(before, batches);
     const bad = losses.findIndex((loss) => !Number.isFinite(loss));
     if (bad >= 0) throw await this.#explain(before, batches, bad);
     this.#state = state;
@@ -189,21 +185,6 @@ export class TrainingRuntime {
     return Object.fromEntries([...parameters, ...buffers].map((name) => [name, keptOf(this.#state, name)]));
   }
 
-  async #run(
-    state: TrainingState,
-    { index, rates, data }: Batches,
-  ): Promise<{ state: TrainingState; losses: Float32Array }> {
-    const out = await this.#sessions.train.run({
-      ...this.#constantFeeds,
-      ...data,
-      ...Object.fromEntries(state),
-      index: { dtype: 'int32', dims: [rates.length, this.step.batch], data: index },
-      learning_rate: { dtype: 'float32', dims: [rates.length], data: rates },
-    });
-    const next = new Map(this.step.state.map(({ name }) => [name, out[nextName(name)] as RunTensor]));
-    return { state: next, losses: (out['loss'] as RunTensor).data as Float32Array };
-  }
-
   #firstBroken(state: TrainingState): string | undefined {
     return this.step.state.find(({ name, dtype }) => dtype === 'float32' && !allFinite(state.get(name)))?.name;
   }
@@ -212,12 +193,26 @@ export class TrainingRuntime {
   async #explain(before: TrainingState, batches: Batches, bad: number): Promise<SanderlingError> {
     const { index, rates, data } = batches;
     const first = { data, index: index.subarray(0, bad * this.step.batch), rates: rates.subarray(0, bad) };
-    const replayed = bad === 0 ? before : (await this.#run(before, first)).state;
+    const replayed = bad === 0 ? before : (await this.#sessions.train.run(before, first)).state;
     const tensor =
       this.#firstBroken(replayed) ?? Object.entries(data).find(([, value]) => !allFinite(value))?.[0] ?? 'loss';
     const step = numberOf(before.get(counterName) as RunTensor) + bad + 1;
     return nanLoss(step, tensor);
   }
+}
+
+/** What is fed to every run: the numbers that dropout cuts from. */
+function constantsOf({ seed }: RuntimeOptions, { uniformSize: size }: TrainingStep): Feeds {
+  return size === 0 ? {} : { uniform: { dtype: 'float32', dims: [size], data: uniformNumbers(seed, size) } };
+}
+
+/** Threads that share each batch, where there are threads and a batch can be shared. */
+async function lanesFor(options: RuntimeOptions, step: TrainingStep, state: TrainingState): Promise<Lanes | undefined> {
+  const { plan, data, threads = 1 } = options;
+  const block = options.block ?? (await blockSizeFor(plan.network.graph));
+  const laneStep = threads > 1 ? compileLanes(plan, threads, { block }) : undefined;
+  if (laneStep === undefined) return undefined;
+  return await Lanes.open({ plan, data, step: laneStep, constants: constantsOf(options, step), state });
 }
 
 function nanLoss(step: number, tensor: string): SanderlingError {
