@@ -116,6 +116,22 @@ async function slowLine(port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** A line to a port whose far end stays open when the device has gone, as behind a router that lost its tables. @returns its own port */
+async function halfOpenLine(port: number): Promise<number> {
+  const server = createServer((device) => {
+    const hub = connect(port, '127.0.0.1');
+    hub.on('error', () => undefined);
+    device.on('error', () => undefined);
+    device.on('data', (bytes: Buffer) => void hub.write(bytes));
+    hub.on('data', (bytes: Buffer) => void device.write(bytes));
+    onTestFinished(() => void hub.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
 const devicesOf = (hub: TestHub): Promise<Device[]> => hub.hub.capabilities.fleet.devices({ project: 'room' });
 
 async function until<T>(ask: () => Promise<T>, enough: (value: T) => boolean, timeoutMs = 60_000): Promise<T> {
@@ -277,6 +293,23 @@ describe.runIf(possible)('a device on the link', () => {
     await board.start(20);
     await more();
     expect(await contests()).toHaveLength(1);
+  });
+
+  test('whose old connections are dead gets its place each time, and is not taken for two', async () => {
+    const hub = await openHub();
+    const board = await newBoard({ ...hub, hub: hub.hub, port: await halfOpenLine(hub.port) });
+    for (let i = 0; i < 6; i++) {
+      const { length } = await readingTimes(hub.hub.capabilities);
+      const device = await board.start(20);
+      await until(
+        () => readingTimes(hub.hub.capabilities),
+        (times) => times.length >= length + 10,
+      );
+      await device.kill();
+    }
+    const { events } = hub.hub.capabilities;
+    expect((await events.list({ types: ['agent.started'], limit: 100 })).length).toBe(6);
+    expect(await events.list({ types: ['device.connected-twice'], limit: 10 })).toEqual([]);
   });
 
   test('a release comes into service after its probation; bad ones are refused or taken back, and the roll-out ends by itself', async () => {
