@@ -1,12 +1,13 @@
-// Memory of training: whether it grows over 10,000 steps (resident memory after a collection at 1,000 and at 10,000), and its peak beside PyTorch's
-// on the same networks, data and batches. Each network in a process of its own, one thread.
-//   SANDERLING_TORCH_PYTHON=python node bench/src/train/memory.ts [peak|growth [PART OF A NAME]]
-// The results keep the rows of networks that a run leaves out.
+// Memory of training: whether it grows (resident memory after a collection at 1,000, 2,000, 5,000 … steps, and the most that was held on the way), and its
+// peak beside PyTorch's on the same networks, data and batches. Each network in a process of its own, one thread.
+//   SANDERLING_TORCH_PYTHON=python [STEPS=30000] node bench/src/train/memory.ts [peak|growth [PART OF A NAME]]
+// The results keep the rows of networks that a run leaves out. More STEPS than 10,000 make a longer curve; fewer only print it.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { RunTensor } from '@sanderling/onnx';
 import {
@@ -30,7 +31,10 @@ import {
 import { writeResult } from './data-set.ts';
 
 const rows = 256;
-const [early, late, chunk] = [1000, Number(process.env['STEPS'] ?? 10_000), 50];
+const stepsOfGrowth = Number(process.env['STEPS'] ?? 10_000);
+/** Steps after which resident memory is read; growth is from the first to the fourth. */
+const marks = [1000, 2000, 5000, 10_000, 20_000, 30_000];
+const [first, last] = [0, 3];
 
 interface Case {
   readonly network: () => Network;
@@ -142,39 +146,59 @@ function memoryOf(pid: number | 'self', line: 'VmRSS' | 'VmHWM'): number {
   return Number(new RegExp(`${line}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024;
 }
 
-function settled(): number {
-  for (let i = 0; i < 3; i += 1) (globalThis as { gc?: () => void }).gc?.();
+/** Resident memory once what nobody holds is gone. What a collection finds is given back in the turns of the event loop that follow it. */
+async function settled(): Promise<number> {
+  for (let i = 0; i < 3; i += 1) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await setImmediate();
+  }
   return memoryOf('self', 'VmRSS');
 }
 
+/** Steps a run: so many, or as `fit` has it: one at first, then as many as take a quarter of a second. */
+type PerRun = number | 'fit';
+
 interface Measured {
-  readonly early: number;
-  readonly late: number;
+  /** Resident at the marks that were reached. */
+  readonly resident: readonly number[];
   readonly peak: number;
 }
 
-/** In the process of one network: trains and says how much memory it held. */
-async function measure({ network, input, dims, target, loss, batch }: Case, steps: number): Promise<Measured> {
+/** In the process of one network: trains and says how much memory it held, in MB. */
+async function measure(one: Case, steps: number, perRun: PerRun): Promise<Measured> {
+  const { network, input, dims, target, loss, batch } = one;
   const x = numbers([rows, ...dims]);
   const column = (tensor: RunTensor) => ({ dtype: tensor.dtype, dims: tensor.dims.slice(1) });
   const reader = rowReader({ [input]: column(x), target: column(target) });
   const plan = { network: network(), reader, loss, optimiser: adam(), batch };
   await using runtime = await TrainingRuntime.open({ plan, data: { [input]: x, target }, seed: 0 });
-  let begun = 0;
+  const resident: number[] = [];
+  let next = perRun === 'fit' ? 1 : perRun;
   for (let done = 0; done < steps; ) {
-    const count = Math.min(chunk, steps - done);
+    const count = Math.min(next, steps - done);
     const index = Int32Array.from({ length: count * batch }, (_, i) => ((done * batch + i) * 7) % rows);
+    const began = performance.now();
     await runtime.train(index, new Float32Array(count).fill(1e-4));
+    const seconds = (performance.now() - began) / 1000;
+    if (perRun === 'fit') next = Math.max(1, Math.min(4 * next, Math.floor((0.25 * count) / seconds)));
     done += count;
-    if (done === early) begun = settled();
+    if (marks.includes(done)) {
+      resident.push(await settled());
+      console.error(`${plan.network.graph.name}: ${resident.at(-1)?.toFixed(1)} MB after ${done} steps`);
+    }
   }
-  return { early: begun, late: settled(), peak: memoryOf('self', 'VmHWM') };
+  return { resident, peak: memoryOf('self', 'VmHWM') };
 }
 
-async function inProcess(kind: 'full' | 'small', name: string, steps: number): Promise<Measured> {
-  const args = ['--expose-gc', import.meta.filename, '--child', kind, name, String(steps)];
-  const { stdout } = await promisify(execFile)(process.execPath, args);
-  return JSON.parse(stdout) as Measured;
+async function inProcess(
+  kind: 'full' | 'small',
+  name: string,
+  how: [steps: number, perRun: PerRun],
+): Promise<Measured> {
+  const args = ['--expose-gc', import.meta.filename, '--child', kind, name, ...how.map(String)];
+  const running = promisify(execFile)(process.execPath, args);
+  running.child.stderr?.pipe(process.stderr);
+  return JSON.parse((await running).stdout) as Measured;
 }
 
 /** The most memory that PyTorch's side held for a network, in the layout that holds least. */
@@ -202,9 +226,14 @@ type Rows = ReadonlyMap<string, string>;
 async function growthRows(only: string): Promise<Rows> {
   const rowsNow = new Map<string, string>();
   for (const name of Object.keys(small).filter((one) => one.includes(only))) {
-    const { early: before, late: after } = await inProcess('small', name, late);
-    const change = `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
-    rowsNow.set(name, `| ${name} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${change} |`);
+    const { resident, peak } = await inProcess('small', name, [stepsOfGrowth, 50]);
+    const [before = Number.NaN, after] = [resident[first], resident[last]];
+    const change =
+      after === undefined
+        ? '–'
+        : `${(after - before).toFixed(1)} MB (${((100 * (after - before)) / before).toFixed(1)} %)`;
+    const curve = marks.map((_, i) => resident[i]?.toFixed(1) ?? '–').join(' | ');
+    rowsNow.set(name, `| ${name} | ${curve} | ${change} | ${peak.toFixed(0)} |`);
     console.log(rowsNow.get(name));
   }
   return rowsNow;
@@ -216,11 +245,12 @@ async function peakRows(only: string): Promise<Rows> {
   const rowsNow = new Map<string, string>();
   for (const [name, { batch }] of Object.entries(full).filter(([one]) => one.includes(only))) {
     const steps = /picture/.test(name) ? 8 : 20;
-    const { peak } = await inProcess('full', name, steps);
+    const { peak } = await inProcess('full', name, [steps, 'fit']);
+    const { peak: together } = await inProcess('full', name, [steps, steps]);
     const theirs = python === undefined ? undefined : await peerPeak(python, name, steps);
     const cells = [theirs?.toFixed(0) ?? '–', theirs === undefined ? '–' : (peak / theirs).toFixed(2)];
     const title = `${name}, batch ${batch}`;
-    rowsNow.set(title, `| ${title} | ${peak.toFixed(0)} | ${cells.join(' | ')} |`);
+    rowsNow.set(title, `| ${title} | ${peak.toFixed(0)} | ${together.toFixed(0)} | ${cells.join(' | ')} |`);
     console.log(rowsNow.get(title));
   }
   return rowsNow;
@@ -236,20 +266,20 @@ async function main(part: string, only: string): Promise<void> {
   const growth = part === 'peak' ? new Map<string, string>() : await growthRows(only);
   const rowsOf = (names: readonly string[], now: Rows) =>
     names.flatMap((name) => now.get(name) ?? before.get(name) ?? []);
-  if (late !== 10_000) return;
+  if (stepsOfGrowth < (marks[last] as number)) return;
   await writeResult(file, [
     '# Memory of training',
     '',
-    'Resident memory of a process that trains one network, one thread, after three garbage collections; 50 steps a run of the runtime. `node bench/src/train/memory.ts`',
+    'Resident memory of a process that trains one network, one thread, in MB, after three garbage collections; 50 steps a run of the runtime. The peak is the most that was held at any time of those steps (VmHWM). `node bench/src/train/memory.ts`',
     '',
-    '| network | MB after 1,000 steps | MB after 10,000 | growth |',
-    '|---|---|---|---|',
+    `| network | ${marks.map((mark) => mark.toLocaleString('en')).join(' | ')} steps | growth from 1,000 to 10,000 | peak |`,
+    `|---|${'---|'.repeat(marks.length + 2)}`,
     ...rowsOf(Object.keys(small), growth),
     '',
-    'The most memory a process held (VmHWM) in 20 steps (8 of the pictures), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less).',
+    'The most memory a process held (VmHWM) in 20 steps (8 of the pictures), the process with its runtime and everything included, 256 samples, beside PyTorch 2.13 CPU (the layout that takes less). Steps go to the runtime as `fit` gives them: one, then as many as take a quarter of a second. All in one run, the loop in the graph holds two more copies of the state.',
     '',
-    '| network | ours, MB | PyTorch, MB | ours / PyTorch |',
-    '|---|---|---|---|',
+    '| network | ours, MB | all in one run, MB | PyTorch, MB | ours / PyTorch |',
+    '|---|---|---|---|---|',
     ...rowsOf(
       Object.entries(full).map(([name, { batch }]) => `${name}, batch ${batch}`),
       peaks,
@@ -257,8 +287,9 @@ async function main(part: string, only: string): Promise<void> {
   ]);
 }
 
-const [, , flag, kind, name, steps] = process.argv;
+const [, , flag, kind, name, steps, perRun] = process.argv;
 if (flag === '--child') {
   const one = (kind === 'full' ? full : small)[name ?? ''] as Case;
-  process.stdout.write(JSON.stringify(await measure(one, Number(steps))));
+  const measured = await measure(one, Number(steps), perRun === 'fit' ? 'fit' : Number(perRun));
+  process.stdout.write(JSON.stringify(measured));
 } else await main(flag ?? '', kind ?? '');
