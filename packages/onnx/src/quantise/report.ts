@@ -25,6 +25,7 @@ export async function quantisationNoise(
     .flatMap(({ outputs }) => outputs)
     .filter((name) => name !== '' && made.has(counterpart(name)));
   const before = withOutputs(float, shared);
+  if (before.names.length === 0) return [];
   const after = withOutputs(quantised, before.names.map(counterpart));
   const [signal, noise] = [new Map<string, number>(), new Map<string, number>()];
   await using a = await openSession(before.model);

@@ -118,6 +118,25 @@ describe('quantiseWithin', () => {
     expect(await answers(none.model)).toEqual(await answers(float));
   });
 
+  test('operators on shapes are no layers, as exporters write them for open sizes', async () => {
+    const b = new GraphBuilder('open');
+    const x = b.input('x', 'float32', ['batch', 8]);
+    const rows = b.op('Gather', [b.op('Shape', [x]), b.int64([0])]);
+    const shape = b.op('Concat', [rows, b.int64([2, 4])], { axis: 0 }, { name: 'sizes' });
+    const w = b.constant(tensorOf('float32', [4, 3], normals(9, 12)));
+    b.output('y', b.op('MatMul', [b.op('Reshape', [x, shape]), w], {}, { name: 'dense' }));
+    const { report } = await quantiseWithin(b.model(), samples, { ...micro, budget: { relativeError: 0.05 } });
+    expect(report.layers.map(({ operator, float }) => [operator, float])).toEqual([
+      ['Reshape', false],
+      ['MatMul', false],
+    ]);
+    const whole = new GraphBuilder('whole');
+    const places = whole.input('x', 'float32', ['batch', 8]);
+    whole.output('y', whole.op('Concat', [whole.op('Shape', [places]), whole.int64([2])], { axis: 0 }));
+    const nothing = await quantiseWithin(whole.model(), samples, { ...micro, budget: { relativeError: 0 } });
+    expect(nothing.report.layers).toEqual([]);
+  });
+
   test('refuses budgets that are none and nothing to measure on', async () => {
     for (const relativeError of [-1, Number.NaN])
       await expect(quantiseWithin(delicate(), samples, { budget: { relativeError } })).rejects.toMatchObject({

@@ -99,21 +99,22 @@ class Trial {
   /** Layers whose quantisation changes something. */
   readonly layers: readonly Node[];
   readonly #parts: TrialParts;
+  /** Operators that are not to be quantised, and those on shapes and indices, which look like layers and have no ranges. */
+  readonly #skipped: readonly string[];
   #floatMetric: number | undefined;
 
   constructor(parts: TrialParts) {
     this.#parts = parts;
-    const { graph } = parts.model;
-    const all = quantisableNodes(graph, parts.options);
+    const { model, options, ranges } = parts;
+    const all = quantisableNodes(model.graph, options);
     const names = all.map(outputName);
+    const given = options.skip ?? [];
     this.layers = all.filter((node) => {
-      const skip = [...this.#skipped, ...names.filter((name) => name !== outputName(node))];
-      return planQuantisation(graph, { ...parts.options, skip }).activations.size > 0;
+      const skip = [...given, ...names.filter((name) => name !== outputName(node))];
+      const { activations } = planQuantisation(model.graph, { ...options, skip });
+      return [...activations].some((name) => ranges.has(name));
     });
-  }
-
-  get #skipped(): readonly string[] {
-    return this.#parts.options.skip ?? [];
+    this.#skipped = [...given, ...all.filter((node) => !this.layers.includes(node)).map(outputName)];
   }
 
   allBut(one: Node): ReadonlySet<Node> {
