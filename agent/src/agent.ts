@@ -1,10 +1,9 @@
 // The agent put together: intake and model on one side, the hub on the other, the outbox between them. Each side works without the other.
 import { chmod } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { SanderlingError, systemClock, together, type Clock } from '@sanderling/kit';
+import { makeDataFolder, SanderlingError, systemClock, together, type Clock } from '@sanderling/kit';
 import { agentVersion } from './agent-version.ts';
 import { noCrash, type CrashHook } from './crash-points.ts';
-import { makeDataFolder } from './data-folder.ts';
 import { Health } from './health.ts';
 import { HubClient } from './hub/hub-client.ts';
 import { NodeTransport } from './hub/transport.ts';

@@ -1,8 +1,7 @@
 // One hub a data folder: an exclusive SQLite transaction on a small file. The operating system lifts it when the process dies, however it dies.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { SanderlingError } from '@sanderling/kit';
-import { makeDataFolder } from './data-folder.ts';
+import { makeDataFolder, SanderlingError } from '@sanderling/kit';
 
 /** A held lock. */
 export interface FolderLock {

@@ -1,7 +1,7 @@
 // Files that are either whole or absent, whatever happens to the process: write aside, fsync, rename, fsync the folder.
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SanderlingError, toSanderlingError } from './errors.ts';
 
 /**
@@ -30,6 +30,25 @@ async function makeFolder(folder: string): Promise<void> {
   for (let made = folder; ; made = dirname(made)) {
     await syncFolder(dirname(made));
     if (made === first || made === dirname(made)) return;
+  }
+}
+
+/** What the system says of folders that are not ours to synchronise: we cannot have made anything in them. */
+const notOurs: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL']);
+
+/**
+ * Makes a folder that keeps a program's data, for its owner only, where it is missing, and makes the names of it and of every folder above it durable, whoever made
+ * them: the cache of compiled code may have been here first. Without that a power cut may take a new folder away with everything that was synchronised inside.
+ */
+export async function makeDataFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (let inside = resolve(folder); inside !== dirname(inside); inside = dirname(inside)) {
+    try {
+      await syncFolder(dirname(inside));
+    } catch (error) {
+      if (notOurs.has((error as NodeJS.ErrnoException).code)) return;
+      throw error;
+    }
   }
 }
 

@@ -32,7 +32,7 @@ export const storedReading = z.object({
   id: z.int(),
   time,
   value: z.number(),
-  source: z.string().describe('device id, or import:<batch>'),
+  source: z.string().describe('device id, or import:BATCH'),
   receivedAt: time,
 });
 export const ingestAnswer = z.object({

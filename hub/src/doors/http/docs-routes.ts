@@ -31,7 +31,6 @@ window.addEventListener('load', () => {
     url: '/openapi.json',
     dom_id: '#page',
     deepLinking: true,
-    persistAuthorization: true,
     filter: true,
     showExtensions: true,
     docExpansion: isNarrow ? 'none' : 'list',
