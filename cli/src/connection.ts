@@ -17,7 +17,7 @@ export interface ConnectionFlags {
 }
 
 /** Which hub, and the key to it. */
-export interface HubAddress {
+interface HubAddress {
   readonly url: string;
   readonly key: string;
 }
@@ -28,7 +28,7 @@ export function connect(flags: ConnectionFlags): HubClient {
 }
 
 /** The hub that flags, environment and data folder name, in this order. @throws UNAUTHENTICATED when no key is to be found. */
-export function hubAddress(flags: ConnectionFlags, env: NodeJS.ProcessEnv = process.env): HubAddress {
+function hubAddress(flags: ConnectionFlags, env: NodeJS.ProcessEnv = process.env): HubAddress {
   const folder = flags.data ?? env['SANDERLING_DATA'] ?? defaultDataFolder;
   const url = flags.url ?? env['SANDERLING_URL'] ?? readLine(join(folder, 'url')) ?? defaultUrl;
   const key = flags.key ?? env['SANDERLING_KEY'] ?? readLine(join(folder, 'keys', 'admin.key'));

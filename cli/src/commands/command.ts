@@ -1,7 +1,7 @@
 // How a command of the `sanderling` program is written: it returns what it found; the program prints it as a table or as JSON.
 import type { Command } from 'commander';
 import type { HubClient } from '@sanderling/wire';
-import { connect, hubAddress, type ConnectionFlags, type HubAddress } from '../connection.ts';
+import { connect, type ConnectionFlags } from '../connection.ts';
 
 /** What a command gives back: the data for `--json`, the text for people. */
 export interface Answer {
@@ -12,8 +12,6 @@ export interface Answer {
 /** What a command may use. */
 export interface Context {
   readonly hub: HubClient;
-  /** Where that hub is, for routes that the client does not have. */
-  readonly address: HubAddress;
   readonly signal: AbortSignal;
   /** Prints one line at once: progress, followed events. */
   readonly print: (line: string) => void;
@@ -37,9 +35,6 @@ export function contextOf(flags: GlobalFlags, signal: AbortSignal): Context {
   return {
     get hub() {
       return (hub ??= connect(flags));
-    },
-    get address() {
-      return hubAddress(flags);
     },
     signal,
     print: (line) => console.log(line),

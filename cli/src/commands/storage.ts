@@ -1,13 +1,11 @@
 // sanderling gc: removes blobs that nothing names any more.
 import { setTimeout as delay } from 'node:timers/promises';
-import { SanderlingError } from '@sanderling/kit';
-import type { Collection } from '@sanderling/hub';
-import { hubRequest } from '../hub-request.ts';
+import { SanderlingError, type ErrorBody } from '@sanderling/kit';
+import type { Collection, Duration } from '@sanderling/wire';
 import { facts } from '../output.ts';
 import { ProgressLine } from '../progress-line.ts';
 import type { CommandGroup, Context } from './command.ts';
 
-const path = '/api/v1/storage/collection';
 /** Between two looks at how far it is, milliseconds. */
 const lookMs = 250;
 /** Digests that are printed for people. */
@@ -42,22 +40,22 @@ export const storageCommands: CommandGroup = (program, run) => {
 };
 
 /** Begins a collection and follows it to its end. @throws what ended it; CANCELLED when the signal aborts, and then it has ended on the hub too */
-async function collect({ address, signal, json }: Context, flags: Flags): Promise<Collection> {
+async function collect({ hub, signal, json }: Context, flags: Flags): Promise<Collection> {
   const { dryRun = false, evenMost = false, olderThan } = flags;
-  const body = { dryRun, evenMost, ...(olderThan === undefined ? {} : { olderThan }) };
-  let collection = await hubRequest<Collection>(address, { method: 'POST', path, body });
+  const body = { dryRun, evenMost, ...(olderThan === undefined ? {} : { olderThan: olderThan as Duration }) };
+  let collection = await hub.beginCollection(body);
   const line = new ProgressLine(process.stderr);
   try {
     while (collection.state === 'running') {
       const { progress } = collection;
       if (progress !== null && !json) line.show({ ...progress, what: phases[progress.phase] });
       const cancelled = await delay(lookMs, false, { signal }).catch(() => true);
-      collection = await hubRequest<Collection>(address, { method: cancelled ? 'DELETE' : 'GET', path });
+      collection = cancelled ? await hub.cancelCollection() : await hub.collection();
     }
   } finally {
     line.end();
   }
-  if (collection.error !== null) throw SanderlingError.fromBody(collection.error);
+  if (collection.error !== null) throw SanderlingError.fromBody(collection.error as ErrorBody);
   return collection;
 }
 

@@ -1,5 +1,6 @@
 // The resources of the hub's public API, one schema each; the OpenAPI page, the hub's answers and the typed client are made from these.
 import { z } from 'zod';
+import { duration } from './duration.ts';
 import type { DeviceCost } from './release.ts';
 import { projectSpec, slug } from './project.ts';
 import { targets } from './target.ts';
@@ -266,6 +267,30 @@ export const apiKey = z.object({
 });
 export const createdApiKey = apiKey.extend({ key: z.string().describe('shown once') });
 
+const blobSum = z.object({ count: z.int(), bytes: z.int() });
+/** A collection of blobs that no row names: the newest one, at work or ended. */
+export const collection = z.object({
+  state: z.enum(['never', 'running', 'done', 'failed', 'cancelled']),
+  dryRun: z.boolean(),
+  olderThanMs: z.int(),
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  progress: z
+    .object({ phase: z.enum(['listing', 'rows', 'contents', 'removing']), done: z.int(), total: z.int() })
+    .nullable(),
+  blobs: blobSum.describe('what was there'),
+  unnamed: blobSum.describe('named by no row and old enough'),
+  removed: blobSum,
+  partials: z.int().describe('unfinished files of killed writes'),
+  examples: z.array(z.object({ digest: z.string(), size: z.int() })).describe('the first hundred of the unnamed'),
+  error: errorAnswer.shape.error.nullable(),
+});
+export const collectionRequest = z.strictObject({
+  olderThan: duration.optional().describe('how long a blob must have been there, an hour or more; a day without'),
+  dryRun: z.boolean().optional().describe('say what would go, and remove nothing'),
+  evenMost: z.boolean().optional().describe('go on although more than half of all blobs would go'),
+});
+
 export type Project = z.output<typeof project>;
 export type StoredReading = z.output<typeof storedReading>;
 export type IngestAnswer = z.output<typeof ingestAnswer>;
@@ -286,5 +311,7 @@ export type EnrolmentTokenInfo = z.output<typeof enrolmentToken>;
 export type MonitoringPoint = z.output<typeof monitoringPoint>;
 export type HubEvent = z.output<typeof event>;
 export type Forecast = z.output<typeof forecast>;
+export type Collection = z.output<typeof collection>;
+export type CollectionRequest = z.input<typeof collectionRequest>;
 export type ApiScope = (typeof apiScopes)[number];
 export type ApiKey = z.output<typeof apiKey>;

@@ -4,6 +4,8 @@ import type {
   ApiKey,
   ApiScope,
   Artifact,
+  Collection,
+  CollectionRequest,
   Dataset,
   Device,
   EnrolmentTokenInfo,
@@ -244,6 +246,19 @@ export class HubClient {
   }
   revokeApiKey(id: string): Promise<ApiKey> {
     return this.#json('DELETE', `/keys/${id}`);
+  }
+
+  /** Begins to remove blobs that no row names; `collection` tells how it goes. Needs an administrator's key. */
+  beginCollection(request: CollectionRequest): Promise<Collection> {
+    return this.#json('POST', '/storage/collection', { body: request });
+  }
+  /** The newest one. */
+  collection(): Promise<Collection> {
+    return this.#json('GET', '/storage/collection');
+  }
+  /** Ends the one that runs; what it removed stays removed. */
+  cancelCollection(): Promise<Collection> {
+    return this.#json('DELETE', '/storage/collection');
   }
 
   /** Events behind `after`, then live ones, until the signal aborts. Reconnects by itself and misses nothing. */

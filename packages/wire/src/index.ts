@@ -33,6 +33,8 @@ export {
   apiScopes,
   apiKey,
   createdApiKey,
+  collection,
+  collectionRequest,
   type Project,
   type StoredReading,
   type IngestAnswer,
@@ -55,6 +57,8 @@ export {
   type Forecast,
   type ApiScope,
   type ApiKey,
+  type Collection,
+  type CollectionRequest,
 } from './api.ts';
 export { deliverRequest, enrolRequest, outboxEntry, statusRequest } from './device-schemas.ts';
 export { duration, durationMs, type Duration } from './duration.ts';

@@ -1,37 +1,12 @@
 // Storage over HTTP: collecting blobs that no row names.
 import { createRoute } from '@hono/zod-openapi';
-import { duration, durationMs, errorAnswer } from '@sanderling/wire';
-import { z } from 'zod';
+import { collection, collectionRequest, durationMs, type Collection as CollectionAnswer } from '@sanderling/wire';
 import type { Collection, Retention } from '../../retention/index.ts';
 import { given } from './given.ts';
 import { createRouter, errorResponses, json, needs, type Router } from './router.ts';
 
 const tags = ['storage'];
 const path = '/api/v1/storage/collection';
-
-const sum = z.object({ count: z.int(), bytes: z.int() });
-const collection = z.object({
-  state: z.enum(['never', 'running', 'done', 'failed', 'cancelled']),
-  dryRun: z.boolean(),
-  olderThanMs: z.int(),
-  startedAt: z.int().nullable(),
-  endedAt: z.int().nullable(),
-  progress: z
-    .object({ phase: z.enum(['listing', 'rows', 'contents', 'removing']), done: z.int(), total: z.int() })
-    .nullable(),
-  blobs: sum.describe('what was there'),
-  unnamed: sum.describe('named by no row and old enough'),
-  removed: sum,
-  partials: z.int().describe('unfinished files of killed writes'),
-  examples: z.array(z.object({ digest: z.string(), size: z.int() })).describe('the first hundred of the unnamed'),
-  error: errorAnswer.shape.error.nullable(),
-});
-
-const collectionRequest = z.strictObject({
-  olderThan: duration.optional().describe('how long a blob must have been there, an hour or more; a day without'),
-  dryRun: z.boolean().optional().describe('say what would go, and remove nothing'),
-  evenMost: z.boolean().optional().describe('go on although more than half of all blobs would go'),
-});
 
 const begin = createRoute({
   ...needs('admin'),
@@ -76,7 +51,7 @@ export function storageRoutes(retention: Retention): Router {
   return router;
 }
 
-function answer({ error, examples, ...rest }: Collection): z.output<typeof collection> {
+function answer({ error, examples, ...rest }: Collection): CollectionAnswer {
   return { ...rest, examples: [...examples], error: error === null ? null : plain(error) };
 }
 
