@@ -54,7 +54,7 @@ export interface GenerateOptions {
   readonly blobFrom?: number;
   /** A file for each layer, which a build compiles side by side, instead of one for all; helpers that several layers need are in each of their files. @default false */
   readonly split?: boolean;
-  /** Largest constants, working memory, and any one tensor, in bytes each. @default 64 MiB */
+  /** Largest constants, working memory, and any one tensor, in bytes each. @default 16 MiB */
   readonly maxBytes?: number;
 }
 
@@ -66,7 +66,7 @@ export type SettledOptions = Required<Omit<GenerateOptions, 'selfTest'>> & Pick<
 
 /** Fills in defaults. @throws INVALID_ARGUMENT naming the option. */
 export function settled(options: GenerateOptions): SettledOptions {
-  const { name = 'model', batch = 1, sizes = {}, maxBytes = 64 * 2 ** 20, weights = 'const', blobFrom = 0 } = options;
+  const { name = 'model', batch = 1, sizes = {}, maxBytes = 16 * 2 ** 20, weights = 'const', blobFrom = 0 } = options;
   checkName(name);
   for (const [where, size] of Object.entries({ batch, maxBytes, ...sizes }))
     if (!Number.isSafeInteger(size) || size < 1) wrong(where, `${size} is no positive integer`);
