@@ -245,7 +245,8 @@ function settings(): string[] {
     `Machine: ${cpus().length} × ${cpus()[0]?.model}; the machine was ${(loadavg()[0] as number) > 1.5 ? 'shared with other work (processor time is then what can be compared)' : 'quiet'}.`,
     '',
     'Both sides: as many threads as said, Adam, the same batch sizes, denormal numbers as zero, ' +
-      `${hugePages ? 'huge pages' : 'no huge pages'}. Ours: several steps a run, convolutions in the runtime's own layout where the probe finds it.`,
+      `${hugePages ? 'huge pages' : 'no huge pages'}. Ours: convolutions in the runtime's own layout where the probe finds it; several steps a run, but two threads share`,
+    "each batch of the recurrent networks and the convolutional autoencoder, and are the operators' own in the others.",
     `PyTorch ${version}: eager, foreach Adam, oneDNN and MKL as the package brings them, none of their environment variables set; \`plain\` is the usual`,
     'memory layout, `channels_last` the other one, tried for networks of two-dimensional convolutions. Where cores are shared, threads that wait for',
     "one another spin, PyTorch's more than ours: rows of two threads say something only on a quiet machine.",

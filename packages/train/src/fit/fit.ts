@@ -47,7 +47,10 @@ export interface FitOptions {
   readonly patience?: number;
   /** Seed of shuffling and dropout. @default 0 */
   readonly seed?: number | string;
-  /** Threads of the runtime; with one, the same seed gives the same bytes. @default 1 */
+  /**
+   * Threads. They share each batch where its parts' gradients make the whole's (no batch statistics, no weights, few parameters), and are the
+   * runtime's own elsewhere. The same seed gives the same bytes for one number of threads. @default 1
+   */
   readonly threads?: number;
   /**
    * What computes, in order of preference: `['cuda', 'cpu']` is CUDA where it loads and the CPU elsewhere; `['webgpu']` alone is WebGPU or an

@@ -29,7 +29,7 @@ export interface RuntimeOptions {
   readonly data: Dataset;
   /** Seed of dropout. */
   readonly seed: number | string;
-  /** Threads of the runtime. @default 1 */
+  /** Threads that share each batch, or the runtime's own where a batch cannot be shared. @default 1 */
   readonly threads?: number;
   /** Channels of a block of the runtime's own layout for convolutions; 0: standard operators only. @default what `blockSizeFor` finds */
   readonly block?: number;
