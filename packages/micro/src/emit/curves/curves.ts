@@ -11,9 +11,9 @@ export const curveErrors = {
   expm1f: 1.7,
   sigmoidf: 1.7,
   tanhf: 1.4,
-  logf: 1,
-  softplusf: 2,
-  erff: 2,
+  logf: 0.9,
+  softplusf: 1.7,
+  erff: 1.4,
 } as const;
 
 const { polynomials, log2e, ln2, tanhSmall, erfSmall, erfLarge } = coefficients;
