@@ -74,11 +74,11 @@ typedef struct {
     double small[3], low, high[2];
 } curve;
 static const curve curves[] = {
-    {"expf", ${prefix}_expf, exp, {1.0, 1.0, 0.5}, 0.0, {INFINITY, 0.0}},
-    {"expm1f", ${prefix}_expm1f, expm1, {0.0, 1.0, 0.5}, -1.0, {INFINITY, 0.0}},
+    {"expf", ${prefix}_expf, exp, {1.0, 1.0, 0.5}, 0.0, {(double)INFINITY, 0.0}},
+    {"expm1f", ${prefix}_expm1f, expm1, {0.0, 1.0, 0.5}, -1.0, {(double)INFINITY, 0.0}},
     {"sigmoidf", ${prefix}_sigmoidf, sigmoid, {0.5, 0.25, 0.0}, 0.0, {1.0, 0.0}},
     {"tanhf", ${prefix}_tanhf, tanh, {0.0, 1.0, 0.0}, -1.0, {1.0, 0.0}},
-    {"logf", ${prefix}_logf, log, {NAN, 0.0, 0.0}, 0.0, {0.0, 0.0}},
+    {"logf", ${prefix}_logf, log, {(double)NAN, 0.0, 0.0}, 0.0, {0.0, 0.0}},
     {"softplusf", ${prefix}_softplusf, softplus, {0.693147180559945309417, 0.5, 0.125}, 0.0, {0.0, 1.0}},
     {"erff", ${prefix}_erff, erf, {0.0, 1.12837916709551257390, 0.0}, -1.0, {1.0, 0.0}}};
 
