@@ -91,7 +91,7 @@ async function onBoards(): Promise<readonly string[]> {
     '',
     'After each cut the file is read from outside: sound settings with the same device, key and outbox, a floor that has not sunk, an image in the active slot that is byte for byte one that was made. After the restart: the model in charge is whole, the work goes on and ends, each reading has arrived once and in order, each report is of one model, each event was told once. In the outbox that goes round, what is in the ring and what it counts as lost is together all that was taken.',
     '',
-    '| board | work | steps of the flash | trials | cuts | with noise | cuts with slot B in charge | with slot A | trials with a broken promise |',
+    '| board | work | steps of the flash | trials | cuts | of them in trials with noise | cuts with slot B in charge | with slot A | trials with a broken promise |',
     '|---|---|---|---|---|---|---|---|---|',
     ...rows.flat(),
     '',
