@@ -14,6 +14,13 @@ import { maxLayers, settled, type GenerateOptions, type SettledOptions } from '.
 /** The opsets whose operators are known to mean what the rules write: before 7 broadcasting was another. The last one is that of ONNX 1.22. */
 const opsets = [7, 27] as const;
 
+/** Operators that have always meant what they mean. */
+const unchanged: ReadonlySet<string> = new Set(
+  'Abs Ceil Exp Floor Identity LeakyRelu Log Neg Not Reciprocal Relu Sigmoid Softplus Softsign Sqrt Tanh Transpose'.split(
+    ' ',
+  ),
+);
+
 /**
  * The model with a number for every dimension of its inputs and without those that are bound, functions inlined, nodes in order. A model with open dimensions must
  * go through this before it is quantised, or what is computed from its sizes (as PyTorch's initial states) cannot be folded.
@@ -28,15 +35,20 @@ export async function withSizes(
 
 /** As {@link withSizes}, of settled options. */
 export async function sizedModel(given: Model, options: SettledOptions): Promise<Model> {
-  const opset = given.opsets.get('') ?? opsets[1];
-  if (opset < opsets[0] || opset > opsets[1])
-    throw new SanderlingError('UNSUPPORTED', `the model is of opset ${opset}; ${opsets.join(' to ')} are understood`, {
-      fix: 'export it with another opset, or convert it (onnx.version_converter)',
-    });
+  knownOpset(given);
   few(given.graph.nodes.length);
   const sorted = await compose(sortNodes, inlineFunctions, sortNodes)(given);
   few(sorted.graph.nodes.length);
   return { ...sorted, graph: sizedGraph(boundGraph(sorted.graph, options), options) };
+}
+
+function knownOpset({ opsets: used, graph }: Model): void {
+  const opset = used.get('') ?? opsets[1];
+  const isOld = opset < opsets[0] && graph.nodes.some(({ domain, opType }) => domain === '' && !unchanged.has(opType));
+  if (!isOld && opset <= opsets[1]) return;
+  throw new SanderlingError('UNSUPPORTED', `the model is of opset ${opset}; ${opsets.join(' to ')} are understood`, {
+    fix: 'export it with another opset, or convert it (onnx.version_converter)',
+  });
 }
 
 function few(count: number): void {
