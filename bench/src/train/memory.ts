@@ -270,7 +270,7 @@ async function main(part: string, only: string): Promise<void> {
   await writeResult(file, [
     '# Memory of training',
     '',
-    'Resident memory of a process that trains one network, one thread, in MB, after three garbage collections; 50 steps a run of the runtime. The peak is the most that was held at any time of those steps (VmHWM). `node bench/src/train/memory.ts`',
+    'Resident memory of a process that trains one network, one thread, in MB, after three garbage collections; 50 steps a run of the runtime. The peak is the most that was held at any time of those steps (VmHWM). One process a network: small networks differ by 1.5 MB from process to process, so rows are to be read along, not against one another. `node bench/src/train/memory.ts`',
     '',
     `| network | ${marks.map((mark) => mark.toLocaleString('en')).join(' | ')} steps | growth from 1,000 to 10,000 | peak |`,
     `|---|${'---|'.repeat(marks.length + 2)}`,
