@@ -28,6 +28,15 @@ export interface Steps {
   close(): Promise<void>;
 }
 
+/**
+ * Gives a state's memory back now; its arrays are empty afterwards. Every result of a run is an array of JavaScript's: left to the collector, as many
+ * states as make some 64 MB wait for it, and the holes that they leave in the heap stay resident.
+ */
+export function release(state: TrainingState): void {
+  for (const { data } of state.values())
+    if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
+}
+
 /** All steps of a run in one loop inside the runtime. */
 export class LoopedSteps implements Steps {
   readonly #step: TrainingStep;
