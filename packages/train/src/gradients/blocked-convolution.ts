@@ -43,25 +43,22 @@ export interface Blocked extends Convolution {
   readonly xBlocks: Value;
 }
 
-/** A convolution of either form in blocks, its kernels in their usual order. */
+/** A convolution of either form in blocks, its kernels in their usual order: the plain sums. */
 function convolved(m: Algebra, form: 'depthwise' | 'dense', of: DenseConvolution): Value {
-  const fewer = form === 'dense' ? convolveByPoints(m, of) : undefined;
   const order = form === 'depthwise' ? depthwiseKernels : denseKernels;
-  return (
-    fewer ??
-    convolveBlocked(m, {
-      x: of.xBlocks,
-      kernels: order(m, of.w, of.block),
-      bias: of.bias,
-      attributes: attributesOf(of.geometry),
-      dims: of.dims,
-    })
-  );
+  return convolveBlocked(m, {
+    x: of.xBlocks,
+    kernels: order(m, of.w, of.block),
+    bias: of.bias,
+    attributes: attributesOf(of.geometry),
+    dims: of.dims,
+  });
 }
 
-/** y in its usual order. */
+/** y in its usual order, by fewer products where that is faster. */
 export function blockedForward(m: Algebra, form: 'depthwise' | 'dense', of: DenseConvolution): Value {
-  return fromBlocks(m, convolved(m, form, of));
+  const fewer = form === 'dense' ? convolveByPoints(m, of) : undefined;
+  return fromBlocks(m, fewer ?? convolved(m, form, of));
 }
 
 /** dx: dy, with zeros between its numbers where the convolution strode, convolved with the turned kernels; undefined where another way is better. */
@@ -77,6 +74,7 @@ export function blockedInputGradient(m: Algebra, w: Value, of: Blocked & { dyBlo
     (size, i) => size - (spatial(dy)[i] as number) - (before[i] as number) + (reach[i] as number),
   );
   if ([...before, ...after].some((pad) => pad < 0)) return undefined;
+  // Plain sums: Adam makes steps of equal size of large gradients and of small ones, in which twice the rounding shows.
   const dx = convolved(m, form, {
     xBlocks: dy,
     w: turned(m, w, groups),

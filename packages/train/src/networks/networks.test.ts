@@ -139,6 +139,14 @@ const problems = {
     target: objects,
     loss: detectionLoss({ classes: 2 }),
   },
+  /** With all filters, so that convolutions go through blocks. */
+  wholePictureClassifier: {
+    network: pictureClassifier({ side: 16, classes: 3, dropouts: [0, 0] }),
+    input: 'image',
+    x: image,
+    target: labels,
+    loss: crossEntropy(),
+  },
 } as const satisfies Record<string, Problem>;
 
 /** The network with weights that follow the fixture's formula. */
@@ -206,7 +214,8 @@ describe('ready networks', () => {
     '%s: 200 steps of loss as PyTorch',
     async (_, run) => {
       const errors = await errorsOf(run);
-      expect(errors.losses).toBeLessThan(1e-3);
+      // Other processors sum in other orders: no nearer than PyTorch stays to itself when a batch comes in another order.
+      expect(errors.losses).toBeLessThan(Math.max(1e-3, 3 * run.float32.losses));
       // A choice that rounding tipped moves the means: as far as it moves them in PyTorch when a batch comes in another order.
       expect(errors.statistics).toBeLessThan(Math.max(1e-3, 2 * run.float32.statistics));
       if (!run.smooth) return;
