@@ -4,6 +4,7 @@ import type { DataType } from '@sanderling/onnx';
 import type { Loss } from '../losses/loss.ts';
 import type { Network } from '../network.ts';
 import type { Optimiser } from '../optimisers/optimisers.ts';
+import { checkSettings } from '../settings.ts';
 import type { BatchReader } from './reader.ts';
 
 /** What to compile. */
@@ -65,7 +66,8 @@ export function stateOf({ network, optimiser, averageDecay, masked = [] }: Train
 }
 
 /** @throws INVALID_ARGUMENT for an impossible plan. */
-export function checkPlan({ network, batch, parts = 1, averageDecay = 0, masked = [] }: TrainingPlan): void {
+export function checkPlan(plan: TrainingPlan): void {
+  const { network, batch, parts = 1, averageDecay = 0, masked = [], clipNorm, weights } = plan;
   const wrong = (what: string, where: string) => new SanderlingError('INVALID_ARGUMENT', what, { where });
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw wrong(`the batch must be a positive whole number, not ${batch}`, 'batch');
@@ -73,6 +75,9 @@ export function checkPlan({ network, batch, parts = 1, averageDecay = 0, masked 
     throw wrong(`${parts} parts do not divide a batch of ${batch}`, 'parts');
   if (!(averageDecay >= 0 && averageDecay < 1))
     throw wrong(`a decay lies between 0 and 1, not at ${averageDecay}`, 'averageDecay');
+  checkSettings('positive', { clipNorm });
+  if (weights !== undefined && !plan.reader.inputs.some(({ name }) => name === weights))
+    throw wrong(`no data input is called ${weights}`, 'weights');
   if (network.parameters.length === 0) throw wrong('the network has nothing to learn', 'network.parameters');
   for (const name of [...network.parameters, ...network.buffers]) {
     if (!network.graph.initializers.has(name)) throw wrong(`the network has no initializer ${name}`, name);

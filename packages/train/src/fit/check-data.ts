@@ -26,6 +26,39 @@ export function checkData(plan: TrainingPlan, data: Data): void {
       throw new SanderlingError('INVALID_DATA', `${name} has ${length} rows and ${first} has ${rows}`, { where: name });
   }
   if (plan.loss.ofClasses === true) checkLabels(plan, data[targetName]);
+  checkIds(plan, data);
+  checkWeights(plan, data);
+}
+
+/** Whole numbers that pick rows of a table (an embedding) must name rows that are there. */
+function checkIds({ network, reader }: TrainingPlan, data: Data): void {
+  const { initializers, nodes } = network.graph;
+  for (const { opType, inputs, attributes } of nodes) {
+    const [table, ids] = inputs as [string, string];
+    const rows =
+      opType === 'Gather' && Number(attributes['axis']?.value ?? 0) === 0 && initializers.get(table)?.dims[0];
+    const given = reader.inputs.some(({ name }) => name === ids) ? data[ids]?.data : undefined;
+    if (typeof rows !== 'number' || !(given instanceof BigInt64Array || given instanceof Int32Array)) continue;
+    const at = given.findIndex((id: number | bigint) => id < 0 || id >= rows);
+    if (at >= 0)
+      throw new SanderlingError(
+        'INVALID_DATA',
+        `${ids} has ${given[at]} at position ${at}, but its table has ${rows} rows`,
+        {
+          where: ids,
+        },
+      );
+  }
+}
+
+/** Weights of samples are not negative. */
+function checkWeights({ weights }: TrainingPlan, data: Data): void {
+  const given = weights === undefined ? undefined : data[weights]?.data;
+  const at = given instanceof Float32Array ? given.findIndex((weight) => !(weight >= 0)) : -1;
+  if (weights !== undefined && given !== undefined && at >= 0)
+    throw new SanderlingError('INVALID_DATA', `the weight ${given[at]} at position ${at} is no number of at least 0`, {
+      where: weights,
+    });
 }
 
 /** Labels must be classes that the network knows. */

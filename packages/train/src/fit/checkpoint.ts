@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { digestOf, readFileIfPresent, SanderlingError, toSanderlingError, writeFileAtomic } from '@sanderling/kit';
 import { byteLength, tensorOf, typedData, type DataType, type RunTensor } from '@sanderling/onnx';
-import type { StateEntry } from '../compile/plan.ts';
+import type { StateEntry, TrainingPlan } from '../compile/plan.ts';
 import type { EpochEvent } from './fit.ts';
 import type { TrainingState } from './runtime.ts';
 
@@ -42,10 +42,15 @@ interface Header {
 export function fingerprintOf(of: {
   readonly state: readonly StateEntry[];
   readonly batch: number;
+  readonly plan: Pick<TrainingPlan, 'network' | 'optimiser' | 'loss'>;
   readonly seed: number | string;
 }): Fingerprint {
+  const { network, optimiser, loss } = of.plan;
   return digestOf({
     state: of.state.map(({ name, dtype, dims }) => [name, dtype, [...dims]]),
+    network: network.graph.nodes.map(({ opType, inputs, outputs }) => [opType, [...inputs], [...outputs]]),
+    optimiser: optimiser.name,
+    loss: loss.name,
     batch: of.batch,
     seed: of.seed,
   });

@@ -3,10 +3,11 @@ import { SanderlingError } from '@sanderling/kit';
 import type { Tensor } from '@sanderling/onnx';
 import type { TrainingPlan } from '../compile/plan.ts';
 import type { Schedule } from '../optimisers/schedules.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 import { epochOrder } from './order.ts';
 import { checkClasses, checkData, checkIndex } from './check-data.ts';
 import { fingerprintOf, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { prunedState, type Pruning } from './pruning.ts';
+import { checkPruning, prunedState, type Pruning } from './pruning.ts';
 import type { ExecutionProvider } from './providers.ts';
 import { prefetched, type Shard, type Shards } from './shards.ts';
 import { TrainingRuntime, type Dataset, type TrainingState } from './runtime.ts';
@@ -64,7 +65,7 @@ export interface FitOptions {
    * training had never stopped (`epochs` counts from the very start). @default none
    */
   readonly checkpoint?: { readonly path: string; readonly every?: number };
-  /** Weights are set to zero while training goes on; the plan must mask them. See `gradualPruning`. @default none */
+  /** Weights are set to zero while training goes on; the plan must mask them. @default none */
   readonly pruning?: Pruning;
   /** Cancels between runs (each lasts well below a second). */
   readonly signal?: AbortSignal;
@@ -113,14 +114,15 @@ class Fitting {
   readonly #fingerprint: string;
   #secondsBefore = 0;
   #steps = 0;
-  #perRun = 8;
+  /** The first run has one step: of a large network, several would hold two more copies of its state, which a run of one never makes. */
+  #perRun = 1;
   #best: { epoch: number; loss: number; state: TrainingState };
 
   constructor(options: FitOptions, runtime: TrainingRuntime) {
     this.#options = options;
     this.#runtime = runtime;
     this.#best = { epoch: 0, loss: Number.POSITIVE_INFINITY, state: runtime.state };
-    this.#fingerprint = fingerprintOf({ ...runtime.step, seed: options.seed ?? 0 });
+    this.#fingerprint = fingerprintOf({ ...runtime.step, plan: options.plan, seed: options.seed ?? 0 });
   }
 
   async run(): Promise<FitResult> {
@@ -227,6 +229,7 @@ class Fitting {
   async #steppedRun(data: Dataset, index: Int32Array, count: number): Promise<Float32Array> {
     throwIfCancelled(this.#options.signal);
     const rates = Float32Array.from({ length: count }, (_, i) => this.#rate(this.#steps + i));
+    checkSettings('notNegative', { learningRate: [...rates] });
     const began = performance.now();
     const losses = await this.#runtime.train(index, rates, data);
     const perStep = (performance.now() - began) / 1000 / count;
@@ -237,7 +240,7 @@ class Fitting {
 
   async #validate(validation: Int32Array): Promise<number> {
     throwIfCancelled(this.#options.signal);
-    const loss = await this.#runtime.evaluate(validation);
+    const loss = await this.#runtime.evaluate(validation, () => throwIfCancelled(this.#options.signal));
     if (Number.isFinite(loss)) return loss;
     throw new SanderlingError('NAN_LOSS', `the validation loss became NaN or infinite after step ${this.#steps}`, {
       where: 'validation',
@@ -280,13 +283,21 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SanderlingError('CANCELLED', 'the training was cancelled', { cause: signal.reason });
 }
 
-function checkOptions({ train, shards, epochs, patience = 1, learningRate }: FitOptions): void {
-  const wrong = (what: string, where: string) => new SanderlingError('INVALID_ARGUMENT', what, { where });
+function checkOptions({
+  train,
+  shards,
+  epochs,
+  patience,
+  learningRate,
+  threads,
+  checkpoint,
+  pruning,
+}: FitOptions): void {
   if (train.length === 0 && shards === undefined)
     throw new SanderlingError('TOO_LITTLE_DATA', 'there are no training samples', { where: 'train' });
-  if (!Number.isSafeInteger(epochs) || epochs < 1)
-    throw wrong(`epochs must be a positive whole number, not ${epochs}`, 'epochs');
-  if (!(patience >= 1)) throw wrong(`patience must be at least 1, not ${patience}`, 'patience');
-  if (typeof learningRate === 'number' && !(learningRate > 0))
-    throw wrong(`the learning rate must be positive, not ${learningRate}`, 'learningRate');
+  checkSettings('count', { epochs, threads, every: checkpoint?.every });
+  if (patience !== undefined && !(patience >= 1))
+    throw wrongSetting(`patience must be at least 1, not ${patience}`, 'patience');
+  if (typeof learningRate === 'number') checkSettings('positive', { learningRate });
+  if (pruning !== undefined) checkPruning(pruning);
 }

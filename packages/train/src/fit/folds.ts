@@ -29,7 +29,9 @@ export function kFold(count: number, { folds, seed = 0, groups }: FoldOptions): 
   const members = new Map<number | string, number[]>();
   for (let i = 0; i < count; i += 1) {
     const group = groups?.[i] ?? i;
-    members.set(group, [...(members.get(group) ?? []), i]);
+    const known = members.get(group);
+    if (known) known.push(i);
+    else members.set(group, [i]);
   }
   if (members.size < folds)
     throw new SanderlingError('TOO_LITTLE_DATA', `${members.size} samples or groups make no ${folds} folds`, {
@@ -38,7 +40,8 @@ export function kFold(count: number, { folds, seed = 0, groups }: FoldOptions): 
   const parts = Array.from({ length: folds }, (): number[] => []);
   const shuffled = createRandom(seed, 'folds').shuffle([...members.values()]);
   for (const group of shuffled.toSorted((a, b) => b.length - a.length)) {
-    parts.reduce((least, part) => (part.length < least.length ? part : least)).push(...group);
+    const least = parts.reduce((a, b) => (b.length < a.length ? b : a));
+    for (const sample of group) least.push(sample);
   }
   const sorted = (numbers: readonly number[]) => Int32Array.from(numbers).sort();
   return parts.map((part, k) => ({

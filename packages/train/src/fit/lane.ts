@@ -25,13 +25,21 @@ export interface LaneStart {
 
 /** Called instead of a step: the end. */
 export const noMore = -1;
-/** Looks at a shared number before a thread goes to sleep over it: waking up costs as much as some hundred microseconds of work. */
-const looks = 20_000;
+/** Milliseconds for which a thread looks at a shared number before it goes to sleep over it: longer than an update takes, for waking up costs much of it. */
+const patience = 2;
+/** Looks between two at the clock. */
+const looks = 1000;
 
 /** The number there once it is another one than `old`, or still `old` after a while. */
 export function watched(numbers: Int32Array, at: number, old: number): number {
-  for (let i = 0; i < looks; i += 1) if (Atomics.load(numbers, at) !== old) break;
-  return Atomics.load(numbers, at);
+  const began = performance.now();
+  do {
+    for (let i = 0; i < looks; i += 1) {
+      const now = Atomics.load(numbers, at);
+      if (now !== old) return now;
+    }
+  } while (performance.now() - began < patience);
+  return old;
 }
 
 /** What a lane feeds besides its data set. */

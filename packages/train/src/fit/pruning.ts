@@ -3,6 +3,7 @@
 import { SanderlingError } from '@sanderling/kit';
 import type { RunTensor } from '@sanderling/onnx';
 import { maskName, type TrainingPlan } from '../compile/plan.ts';
+import { checkSettings, wrongSetting } from '../settings.ts';
 import type { TrainingState } from './runtime.ts';
 
 /** How weights are pruned. Only the epochs from `epochs` on, which have the full share, are candidates for the best. */
@@ -13,6 +14,14 @@ export interface Pruning {
   readonly epochs: number;
   /** Single weights, the smallest of all masked tensors; or whole rows of axis 0 (filters, units), a share of each tensor. */
   readonly structure: 'weights' | 'filters';
+}
+
+/** @throws INVALID_ARGUMENT for an impossible share, number of epochs or structure. */
+export function checkPruning({ share, epochs, structure }: Pruning): void {
+  checkSettings('part', { share });
+  checkSettings('count', { epochs });
+  if (structure !== 'weights' && structure !== 'filters')
+    throw wrongSetting(`weights or filters are pruned, not ${String(structure)}`, 'structure');
 }
 
 /** The share of an epoch counted from 1. */
@@ -67,7 +76,7 @@ function filterMasks(
       const rows = (state.get(name) as RunTensor).dims[0] ?? 1;
       const size = values.length / rows;
       const norms = Float32Array.from({ length: rows }, (_, row) =>
-        Math.hypot(...values.subarray(row * size, (row + 1) * size)),
+        Math.sqrt(values.subarray(row * size, (row + 1) * size).reduce((sum, weight) => sum + weight * weight, 0)),
       );
       const limit = threshold(norms, share);
       return [name, values.map((_, i) => ((norms[Math.floor(i / size)] as number) > limit ? 1 : 0))] as const;

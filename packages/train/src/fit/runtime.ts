@@ -19,7 +19,7 @@ import { uniformNumbers } from '../compile/uniform.ts';
 import { checkData } from './check-data.ts';
 import { Lanes } from './lanes.ts';
 import { withProvider, type ExecutionProvider } from './providers.ts';
-import { LoopedSteps, type Batches, type Dataset, type Steps, type TrainingState } from './steps.ts';
+import { LoopedSteps, release, type Batches, type Dataset, type Steps, type TrainingState } from './steps.ts';
 
 export type { Dataset, TrainingState } from './steps.ts';
 
@@ -43,8 +43,18 @@ interface Sessions {
   readonly provider: ExecutionProvider;
 }
 
-/** Samples of one evaluation run; bounds its memory. */
-const evaluationChunk = 1024;
+/** The most samples of one evaluation run, and the most bytes of what the network computes for them: what a run takes, and how soon it can be cancelled. */
+const [mostSamples, mostBytes] = [1024, 2 ** 25];
+
+/** Samples of one evaluation run, a power of two: the same for every evaluation, since it orders the sums. */
+function evaluationChunkOf({ network }: TrainingPlan): number {
+  const { valueInfo, outputs } = network.graph;
+  const numbers = [...valueInfo.values(), ...outputs].map(({ shape = [] }) =>
+    shape.reduce<number>((all, dim, i) => all * (i > 0 && typeof dim === 'number' ? dim : 1), 1),
+  );
+  const bytes = 4 * numbers.reduce((sum, count) => sum + count, 1);
+  return Math.min(mostSamples, 2 ** Math.max(0, Math.floor(Math.log2(mostBytes / bytes))));
+}
 
 /** Runs steps and evaluations; owns the state. */
 export class TrainingRuntime {
@@ -56,7 +66,12 @@ export class TrainingRuntime {
   readonly #plan: TrainingPlan;
   readonly #sessions: Sessions;
   readonly #data: Dataset;
+  readonly #chunk: number;
   #state: TrainingState;
+  /** Whether somebody outside may hold the present state. */
+  #lent = false;
+  /** Runs that have begun and not ended; they read the state that they began with. */
+  #running = 0;
 
   private constructor(
     options: RuntimeOptions,
@@ -69,6 +84,7 @@ export class TrainingRuntime {
     this.#plan = options.plan;
     this.#sessions = sessions;
     this.#data = options.data;
+    this.#chunk = evaluationChunkOf(options.plan);
     this.#state = state;
   }
 
@@ -112,13 +128,16 @@ export class TrainingRuntime {
     await this.evaluate(index.subarray(0, 1));
   }
 
+  /** The present state. Training on leaves it as it is: whoever asked for it may keep it. */
   get state(): TrainingState {
+    this.#lent = true;
     return this.#state;
   }
 
   /** Continues from another state, as a resumed training does. */
   restore(state: TrainingState): void {
     this.#state = state;
+    this.#lent = true;
   }
 
   /**
@@ -129,10 +148,10 @@ export class TrainingRuntime {
   async train(index: Int32Array, rates: Float32Array, data: Dataset = this.#data): Promise<Float32Array> {
     const before = this.#state;
     const batches = { index, rates, data };
-    const { state, losses } = await this.#sessions.train.run(before, batches);
+    const { state, losses } = await this.#counted(() => this.#sessions.train.run(before, batches));
     const bad = losses.findIndex((loss) => !Number.isFinite(loss));
     if (bad >= 0) throw await this.#explain(before, batches, bad);
-    this.#state = state;
+    this.#replaceState(state);
     return losses;
   }
 
@@ -142,16 +161,21 @@ export class TrainingRuntime {
     if (tensor !== undefined) throw nanLoss(numberOf(this.#state.get(counterName) as RunTensor), tensor);
   }
 
-  /** The mean loss over samples with the present parameters, weighted as the loss weighs classes and the plan samples. */
-  async evaluate(index: Int32Array): Promise<number> {
+  /**
+   * The mean loss over samples with the present parameters, weighted as the loss weighs classes and the plan samples.
+   * @param goOn Called before each run of some samples; what it throws ends the evaluation.
+   */
+  async evaluate(index: Int32Array, goOn?: () => void): Promise<number> {
     let [sum, shares] = [0, 0];
-    for (let at = 0; at < index.length; at += evaluationChunk) {
-      const chunk = index.subarray(at, at + evaluationChunk);
-      const out = await this.#sessions.evaluate.run({
+    for (let at = 0; at < index.length; at += this.#chunk) {
+      goOn?.();
+      const chunk = index.subarray(at, at + this.#chunk);
+      const feeds: Feeds = {
         ...this.#data,
         ...this.#parameterFeeds(),
         index: { dtype: 'int32', dims: [chunk.length], data: chunk },
-      });
+      };
+      const out = await this.#counted(() => this.#sessions.evaluate.run(feeds));
       const share = numberOf(out['share'] as RunTensor);
       // a chunk that weighs nothing has 0 / 0 as its mean
       if (share !== 0) sum += numberOf(out['loss'] as RunTensor) * share;
@@ -161,7 +185,7 @@ export class TrainingRuntime {
   }
 
   /** Parameters and buffers as tensors, ready to be put into the network's graph. */
-  tensors(state: TrainingState = this.#state): Map<string, Tensor> {
+  tensors(state: TrainingState = this.state): Map<string, Tensor> {
     const { parameters, buffers } = this.#plan.network;
     return new Map(
       [...parameters, ...buffers].map((name) => {
@@ -183,6 +207,23 @@ export class TrainingRuntime {
   #parameterFeeds(): Record<string, RunTensor> {
     const { parameters, buffers } = this.#plan.network;
     return Object.fromEntries([...parameters, ...buffers].map((name) => [name, keptOf(this.#state, name)]));
+  }
+
+  /** The state that a run began with goes at once where nobody else has it. */
+  #replaceState(next: TrainingState): void {
+    // no steps leave the very state that they began with
+    if (next !== this.#state && !this.#lent && this.#running === 0) release(this.#state);
+    if (next !== this.#state) this.#lent = false;
+    this.#state = next;
+  }
+
+  async #counted<T>(run: () => Promise<T>): Promise<T> {
+    this.#running += 1;
+    try {
+      return await run();
+    } finally {
+      this.#running -= 1;
+    }
   }
 
   #firstBroken(state: TrainingState): string | undefined {

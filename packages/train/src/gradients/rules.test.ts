@@ -170,6 +170,40 @@ describe('gradient rules', () => {
     expect(Array.from((dx as RunTensor).data as Float32Array)).toEqual([2, 2, 2, 0, 2, 2, 0, 0, 2]);
   });
 
+  test('bodies read values of the graph around them; a gradient through them has no rule', async () => {
+    const inner = new GraphBuilder('chosen');
+    const [x, shift] = [inner.input('x', 'float32', [2]), inner.input('shift', 'float32', [2])];
+    const twice = inner.op('Add', [shift, shift]);
+    const [yes, no] = [inner.subgraph('yes'), inner.subgraph('no')];
+    yes.output(yes.op('Neg', [twice]));
+    no.output(no.op('Identity', [twice]));
+    const test = inner.op('Greater', [inner.op('ReduceSum', [x], { keepdims: 0 }), inner.scalar(0)]);
+    const offset = inner.op('If', [test], { then_branch: yes.graph(), else_branch: no.graph() });
+    inner.output('y', inner.op('ReduceSum', [inner.op('Mul', [x, offset])], { keepdims: 0 }));
+    const graph = inner.build();
+    const b = new GraphBuilder('outer');
+    const bound = new Map([
+      ['x', b.input('x', 'float32', [2])],
+      ['shift', b.input('shift', 'float32', [2])],
+    ]);
+    const tape = new Tape(b);
+    tape.watch([bound.get('x') as Value]);
+    const total = tape.record(graph, bound).get('y') as Value;
+    b.output('dx', tape.gradients(total, [bound.get('x') as Value])[0] as Value);
+    await using session = await openSession(modelOf(b.build()));
+    const vector = (...numbers: number[]): RunTensor => ({
+      dtype: 'float32',
+      dims: [2],
+      data: Float32Array.from(numbers),
+    });
+    const { dx } = await session.run({ x: vector(1, 2), shift: vector(3, 4) });
+    expect(Array.from((dx as RunTensor).data as Float32Array)).toEqual([-6, -8]);
+    const other = new Tape(new GraphBuilder('through'));
+    const again = new Map([...bound.keys()].map((name) => [name, other.m.scope.input(name, 'float32', [2])]));
+    other.watch([again.get('shift') as Value]);
+    expect(() => other.record(graph, again)).toThrow(/^If .* has no gradient rule/);
+  });
+
   test('every rule that passes a gradient has a fixture', () => {
     const covered = new Set([
       ...fixtures.map(({ op }) => op),

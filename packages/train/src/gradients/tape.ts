@@ -1,7 +1,15 @@
 // Reverse-mode differentiation of finished graphs (Griewank & Walther, Evaluating Derivatives, ch. 3): a graph is written into a builder
 // node by node while a tape remembers what depends on the parameters; gradients are then pulled back from the end of the tape.
 import { SanderlingError } from '@sanderling/kit';
-import type { DataType, Graph, GraphBuilder, Node, Value } from '@sanderling/onnx';
+import {
+  readsOf,
+  renamedNode,
+  type DataType,
+  type Graph,
+  type GraphBuilder,
+  type Node,
+  type Value,
+} from '@sanderling/onnx';
 import { Algebra, dimsOf } from '../algebra.ts';
 import { labelOf, unsupported, type Call, type GradientRule, type Gradients, type Training } from './rule.ts';
 import { gradientRule } from './table.ts';
@@ -80,9 +88,11 @@ export class Tape {
     });
   }
 
-  #emit(node: Node, values: Map<string, Value>): void {
-    const inputs = node.inputs.map((name) => (name === '' ? undefined : valueNamed(values, name, node)));
-    const active = inputs.some((value) => value !== undefined && this.#active.has(value.name));
+  #emit(given: Node, values: Map<string, Value>): void {
+    const read = new Map([...readsOf(given)].map((name) => [name, valueNamed(values, name, given)]));
+    const inputs = given.inputs.map((name) => read.get(name));
+    const active = [...read.values()].some(({ name }) => this.#active.has(name));
+    const node = capturing(given, read);
     const rule = gradientRule(node.opType, node.domain);
     const outputs = active && rule !== undefined ? this.#record(node, inputs, rule) : this.#write(node, inputs);
     if (active && rule === undefined && outputs.some(isSmooth)) throw unsupported(node, 'has no gradient rule');
@@ -129,6 +139,14 @@ const indices: ReadonlySet<string> = new Set<DataType>(['bool', 'int32', 'int64'
 /** Whether a gradient can pass: shapes, indices and comparisons depend on nothing smoothly. Codes of 16 bits and fewer do, straight through their rounding. */
 function isSmooth(value: Value | undefined): value is Value {
   return value !== undefined && !indices.has(value.dtype);
+}
+
+/** A node whose bodies read values of the graphs around them, by the names that these have here. */
+function capturing(node: Node, read: ReadonlyMap<string, Value>): Node {
+  const names = new Map([...read].filter(([name]) => !node.inputs.includes(name)).map(([name, to]) => [name, to.name]));
+  if (names.size === 0) return node;
+  const { attributes } = renamedNode({ ...node, inputs: [], outputs: [] }, names);
+  return { ...node, attributes };
 }
 
 function valueNamed(values: ReadonlyMap<string, Value>, name: string, node: Node): Value {
