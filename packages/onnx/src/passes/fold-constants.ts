@@ -83,11 +83,27 @@ export function foldConstants(options: FoldOptions = {}): (model: Model) => Prom
     const results = await evaluate(model, constant, wanted);
     const limit = options.maxBytes ?? 2 ** 20;
     const found = new Map([...results].filter(([, tensor]) => tensor.data.length <= limit));
-    const nodes = model.graph.nodes.filter(
-      (node) => !constant.has(node) || !node.outputs.every((name) => name === '' || found.has(name)),
-    );
-    return pruneDead(withConstants(model, nodes, found));
+    const kept = keptNodes(constant, wanted, found);
+    const nodes = model.graph.nodes.filter((node) => !constant.has(node) || kept.has(node));
+    const made = new Set([...kept].flatMap(({ outputs }) => outputs));
+    return pruneDead(withConstants(model, nodes, new Map([...found].filter(([name]) => !made.has(name)))));
   };
+}
+
+/** Constant nodes that must stay, with all their outputs: those with a wanted value that was not found (too large), and those that such nodes read from. */
+function keptNodes(
+  constant: ReadonlySet<Node>,
+  wanted: readonly string[],
+  found: ReadonlyMap<string, Tensor>,
+): ReadonlySet<Node> {
+  const missing = new Set(wanted.filter((name) => !found.has(name)));
+  const kept = new Set<Node>();
+  for (const node of [...constant].toReversed()) {
+    if (!node.outputs.some((name) => missing.has(name))) continue;
+    kept.add(node);
+    for (const name of readsOf(node)) if (!found.has(name)) missing.add(name);
+  }
+  return kept;
 }
 
 function constantNodes({ graph, functions }: Model): ReadonlySet<Node> {

@@ -123,6 +123,36 @@ describe('folding', () => {
   });
 });
 
+describe('folding nodes of several outputs', () => {
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => Math.sin(7 * i));
+  const picked = (shown: readonly ('values' | 'indices')[]): Model => {
+    const b = new GraphBuilder('picked');
+    const x = b.input('x', 'float32', [2]);
+    const table = b.op('Neg', [b.op('Abs', [weight(b, 'table', [300])])]);
+    const [values, indices] = b.ops('TopK', [table, b.int64([100])], {}, 2) as [Value, Value];
+    if (shown.includes('values')) b.output('values', values);
+    if (shown.includes('indices')) b.output('indices', indices);
+    b.output('y', b.op('Add', [x, b.op('ReduceMax', [values], { keepdims: 0 })]));
+    return b.model();
+  };
+
+  test.each([
+    ['an output that the model shows, another that nobody reads', ['values'], 2 ** 20, 0],
+    ['both outputs shown', ['values', 'indices'], 2 ** 20, 0],
+    ['one output too large to be kept as a constant', ['values', 'indices'], 500, 1],
+    ['both too large', ['values', 'indices'], 100, 1],
+  ] as const)('%s', async (_, shown, maxBytes, left) => {
+    const before = picked(shown);
+    const after = await foldConstants({ maxBytes })(before);
+    expect(checkModel(after)).toEqual([]);
+    expect(operators(after).filter((name) => name === 'TopK')).toHaveLength(left);
+    const x: RunTensor = { dtype: 'float32', dims: [2], data: Float32Array.from(numbers(2)) };
+    await using one = await openSession(before);
+    await using two = await openSession(after);
+    expect(await two.run({ x })).toEqual(await one.run({ x }));
+  });
+});
+
 describe('clearing', () => {
   test('dead nodes, idle nodes and unused weights go; the order is mended; passes compose', async () => {
     const b = new GraphBuilder('clutter');
