@@ -15,13 +15,13 @@ const scratchBytes = ({ depth, rows }: ProductsWork): number => Math.min(rows, 2
 
 function writeProducts(desk: Desk): Lines {
   const work = workOf(desk.layer, 'products');
-  need(desk, 'int8_dsp', 'int8_widen');
+  need(desk, 'int8_dsp', 'int8_widen_here');
   if (work.rows === 1) need(desk, 'int8_quad2', 'int8_sum2', 'int8_products1');
   else need(desk, 'int8_sum4', 'int8_products2');
   const quads = quadsOf(work.depth);
   const empty = quads * 4 > work.depth;
   const tail = (row: string): Lines => (empty ? tailOf(desk, work, row) : []);
-  return [
+  const lines = [
     `int16_t *const rows = (int16_t *)(void *)${desk.scratch()};`,
     ...(empty && work.rows > 1 ? loop('i', 2, tail('rows + 4 * i')) : tail('rows')),
     ...work.groups.flatMap((scaling, group): Lines => {
@@ -34,6 +34,8 @@ function writeProducts(desk: Desk): Lines {
       return several ? block('', body).map((line) => (line.trimStart() === '{' ? '{' : line)) : body;
     }),
   ];
+  if (lines.some((line) => line.includes(`${prefixOf(desk)}widen(`))) need(desk, 'int8_widen');
+  return lines;
 }
 
 /** Places of a row beyond its depth hold zeros. */
@@ -105,6 +107,7 @@ function wholeWindow(desk: Desk, work: ProductsWork, { to, sample }: Omit<Taps, 
   const plain = dilations[1] === 1 && step[0] === 1 && step[1] === 1 && inner === channels;
   if (!plain || work.rows === 1 || kernel[0] > 12 || run > 36) return [];
   const last = [input[0] - (kernel[0] - 1) * dilations[0] - 1, input[1] - kernel[1]] as const;
+  if (last.some((place) => place < 0)) return [];
   const tests = ([0, 1] as const)
     .filter((axis) => leaves(work.geometry!, axis))
     .map((axis) => `${axis === 0 ? 'top' : 'left'} >= 0 && ${axis === 0 ? 'top' : 'left'} <= ${last[axis]}`);
@@ -196,7 +199,7 @@ function overColumns(desk: Desk, work: ProductsWork, { group, to, sample }: Taps
     copy,
   ];
   const taps = loop('k_w', kernel[1], one);
-  if (!whole) return taps;
+  if (!whole || input[1] < kernel[1]) return taps;
   return [...block(`if (left >= 0 && left <= ${input[1] - kernel[1]})`, [run, 'continue;']), ...taps];
 }
 

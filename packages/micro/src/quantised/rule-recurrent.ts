@@ -140,7 +140,8 @@ function writeRecurrent(desk: Desk): Lines {
   const work = workOf(layer, 'recurrent');
   const { cell, hidden, batch, directions, input } = work;
   if (input % 4 !== 0 || hidden % 4 !== 0) need(desk, 'int8_fill');
-  need(desk, 'int8_dsp', 'int8_widen', 'int8_quad2', 'int8_sum2', 'int8_within', 'int8_recurrent');
+  need(desk, 'int8_dsp', 'int8_widen_here', 'int8_widen', 'int8_quad2', 'int8_sum2', 'int8_within', 'int8_recurrent');
+  if (work.afterReset && cell === 'GRU') need(desk, 'int8_share');
   const room = roomOf(layer);
   const scratch = desk.scratch();
   const place = (type: string, name: string, offset: number): string =>

@@ -154,12 +154,6 @@ static NAME_APART void NAME_gates(const int32_t *input, const int32_t *hidden, c
     }
 }
 
-/* value * factor / 2^15 for |value| <= 2^30 and a factor of int16, rounded. */
-static inline int32_t NAME_share(int32_t value, int32_t factor)
-{
-    return (int32_t)(((int64_t)(value * 2) * (factor * 65536) + 0x80000000LL) >> 32);
-}
-
 /* value / 2^15, rounded. */
 static inline int32_t NAME_q15(int32_t value)
 {
@@ -186,6 +180,13 @@ function logisticTable(): string {
   const lines = Array.from({ length: Math.ceil(codes.length / 16) }, (_, i) => codes.slice(16 * i, 16 * i + 16));
   return lines.map((line) => `    ${line.join(', ')}`).join(',\n');
 }
+
+/** For the table of helpers: what a reset gate leaves. */
+export const shareText = `/* value * factor / 2^15 for |value| <= 2^30 and a factor of int16, rounded. */
+static inline int32_t NAME_share(int32_t value, int32_t factor)
+{
+    return (int32_t)(((int64_t)(value * 2) * (factor * 65536) + 0x80000000LL) >> 32);
+}`;
 
 /** For the table of helpers. */
 export const recurrentText = recurrent.replace('LENGTH', String(logisticLength)).replace('LOGISTIC', logisticTable());

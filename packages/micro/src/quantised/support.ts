@@ -2,7 +2,7 @@
 
 import { planesText } from './support-depthwise.ts';
 import { mostText, tallyText } from './support-pool.ts';
-import { logisticBytes, recurrentText } from './support-recurrent.ts';
+import { logisticBytes, recurrentText, shareText } from './support-recurrent.ts';
 
 const scale = `/* Right shifts of negative numbers must keep the sign. */
 typedef char NAME_shifts_keep_the_sign[((-2) >> 1) == -1 ? 1 : -1];
@@ -140,9 +140,9 @@ static inline NAME_INLINE void NAME_widen_here(const int8_t *x, int32_t at, int3
         row[NAME_SLOT(at + k, step)] = x[k];
     }
 #endif
-}
+}`;
 
-static inline void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
+const widen = `static inline void NAME_widen(const int8_t *x, int32_t at, int32_t count, int16_t *row, int32_t step)
 {
     NAME_widen_here(x, at, count, row, step);
 }`;
@@ -455,7 +455,8 @@ export const integerHelpers = {
   int8_rounded: { text: rounded },
   int8_scaling: { text: scaling },
   int8_dsp: { text: dsp },
-  int8_widen: { text: rows },
+  int8_widen_here: { text: rows },
+  int8_widen: { text: widen },
   int8_fill: { text: fill },
   int8_quad2: { text: quad2 },
   int8_sum2: { text: sum2 },
@@ -466,5 +467,6 @@ export const integerHelpers = {
   int8_depthwise_planes: { text: planesText },
   int8_most: { text: mostText },
   int8_tally: { text: tallyText },
+  int8_share: { text: shareText },
   int8_recurrent: { text: recurrentText, constantBytes: logisticBytes },
 } as const;
