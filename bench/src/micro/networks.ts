@@ -77,6 +77,7 @@ export const singleLayers: readonly Network[] = [
   network('conv 3×3, 64→64 on 8×8', [1, 64, 8, 8], (n, x) => n.conv(x, 64, [3, 3], { pads: around(1) })),
   network('conv 3×3, 3→16 on 32×32', [1, 3, 32, 32], (n, x) => n.conv(x, 16, [3, 3], { pads: around(1) })),
   network('conv 1×1, 64→64 on 8×8', [1, 64, 8, 8], (n, x) => n.conv(x, 64, [1, 1])),
+  network('conv 1×1, 8→16 on 48×48', [1, 8, 48, 48], (n, x) => n.conv(x, 16, [1, 1])),
   network('depthwise 3×3, 64 on 16×16', [1, 64, 16, 16], (n, x) =>
     n.conv(x, 64, [3, 3], { pads: around(1), group: 64 }),
   ),
