@@ -1,10 +1,8 @@
 // Networks of the shapes of MLPerf Tiny as generated C, float and int8: instructions on emulated boards, RAM against its lower bound, flash, stack.
 // Run: node bench/src/micro/tiny.ts
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   compileForHost,
-  firmwareFolder,
   generateC,
   linkBudget,
   measure,
@@ -34,8 +32,7 @@ async function reference(model: Model, feeds: readonly Feeds[]): Promise<readonl
 }
 
 /** The host rounds product by product like the boards, with their expf and tanhf. */
-const mathf = join(firmwareFolder, 'board', 'mathf.c');
-const hostFlags = ['-ffp-contract=off', '-fno-builtin-expf', '-fno-builtin-tanhf', mathf];
+const hostFlags = ['-ffp-contract=off'];
 
 const sameBits =
   (wanted: readonly Elements[]) =>

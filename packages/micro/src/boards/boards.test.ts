@@ -15,7 +15,6 @@ import {
   boards,
   buildFirmware,
   buildModelImage,
-  firmwareFolder,
   flashLayout,
   hasBoardTools,
   linkBudget,
@@ -58,9 +57,8 @@ function cnn(): Model {
   return b.model();
 }
 
-const mathf = join(firmwareFolder, 'board', 'mathf.c');
-/** The host rounds product by product like the boards, with the same expf and tanhf. */
-const hostFlags = ['-ffp-contract=off', '-fno-builtin-expf', '-fno-builtin-tanhf', mathf];
+/** The host rounds product by product like the boards. */
+const hostFlags = ['-ffp-contract=off'];
 
 describe.skipIf(!tools)('a float model gives on both boards the bits of the host', () => {
   test.each([

@@ -6,15 +6,7 @@ import { boardFolder, compile, type BoardObject, type BuildOptions, type Firmwar
 import { boards, type BoardName } from './table.ts';
 
 /** What every firmware gets. */
-export const firmwareObjects: readonly BoardObject[] = [
-  'startup',
-  'uart',
-  'clock',
-  'flash',
-  'semihosting',
-  'errno',
-  'mathf',
-];
+export const firmwareObjects: readonly BoardObject[] = ['startup', 'uart', 'clock', 'flash', 'semihosting', 'errno'];
 
 /** A linked program in a temporary folder, which goes when it is disposed of. */
 export class Firmware implements AsyncDisposable {

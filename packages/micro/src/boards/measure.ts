@@ -133,7 +133,7 @@ async function librarySize(
   ];
   const flags = [`-Wl,--entry=${prefix}_run`, ...roots.map((name) => `-Wl,--undefined=${name}`)];
   const library = objects.without(mainFile.replace(/c$/, 'o'));
-  const path = await library.link({ own: ['errno', 'mathf'], flags, name: 'library' });
+  const path = await library.link({ own: ['errno'], flags, name: 'library' });
   const elf = readElf(await readFile(path));
   return {
     flash: {

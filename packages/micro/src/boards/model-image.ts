@@ -46,7 +46,7 @@ async function linkImage(objects: Objects, options: ModelImageOptions): Promise<
   const { board, slot, sequence, release } = options;
   const slotAddress = typeof slot === 'number' ? slot : boards[board].slots[slot];
   const path = await objects.link({
-    own: ['image-errno', 'mathf'],
+    own: ['image-errno'],
     flags: [
       '-T',
       join(boardFolder, 'image.ld'),

@@ -36,19 +36,10 @@ export interface BuildOptions {
 export const firmwareFolder = fileURLToPath(new URL('../../firmware', import.meta.url));
 /** Drivers and linker scripts. */
 export const boardFolder = join(firmwareFolder, 'board');
-const boardFiles = [
-  'startup.c',
-  'uart.c',
-  'clock.c',
-  'flash.c',
-  'semihosting.c',
-  'errno.c',
-  'mathf.c',
-  'image-errno.c',
-];
+const boardFiles = ['startup.c', 'uart.c', 'clock.c', 'flash.c', 'semihosting.c', 'errno.c', 'image-errno.c'];
 
 /** A board's own file, compiled. */
-export type BoardObject = 'startup' | 'uart' | 'clock' | 'flash' | 'semihosting' | 'errno' | 'mathf' | 'image-errno';
+export type BoardObject = 'startup' | 'uart' | 'clock' | 'flash' | 'semihosting' | 'errno' | 'image-errno';
 
 /** All code for boards: products and sums are rounded one by one as on every other machine. */
 const commonFlags = ['-std=c99', '-Wall', '-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '-fno-common'];
