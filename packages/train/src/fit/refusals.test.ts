@@ -89,6 +89,13 @@ test('another optimiser, loss or network has another fingerprint', async () => {
   expect(new Set([print({}), ...others]).size).toBe(4);
 });
 
+test('no steps leave everything as it is', async () => {
+  await using runtime = await TrainingRuntime.open({ plan, data, seed: 0 });
+  const before = runtime.state;
+  expect(await runtime.train(new Int32Array(0), new Float32Array(0))).toEqual(new Float32Array(0));
+  expect(runtime.state).toBe(before);
+});
+
 test('folds and filters of any size are split', () => {
   const folds = kFold(300_000, { folds: 2, groups: Int32Array.from({ length: 300_000 }, (_, i) => i % 2) });
   expect(folds.map(({ train }) => train.length)).toEqual([150_000, 150_000]);

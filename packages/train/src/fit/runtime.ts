@@ -146,6 +146,7 @@ export class TrainingRuntime {
    * @throws NAN_LOSS naming step and tensor; the state then stays as it was before this call.
    */
   async train(index: Int32Array, rates: Float32Array, data: Dataset = this.#data): Promise<Float32Array> {
+    if (rates.length === 0) return new Float32Array(0);
     const before = this.#state;
     const batches = { index, rates, data };
     const { state, losses } = await this.#counted(() => this.#sessions.train.run(before, batches));
