@@ -47,7 +47,8 @@ class Trial {
       const where = String((error as Error).stack)
         .split('\n')
         .slice(1, 4)
-        .join(' ');
+        .join(' ')
+        .replaceAll(new URL('../../..', import.meta.url).href, '');
       this.problems.push(`seed ${seed}: ${String(error)} ${where}`);
     }
   }

@@ -123,7 +123,7 @@ describe.skipIf(!tools)('a board', () => {
       `#include "board.h"
        int main(void) {
          console_text("start\\n");
-         watchdog_start(100u);
+         watchdog_start(700u);
          for (int i = 0; i < 10; i++) { board_wait(20u); watchdog_feed(); }
          console_text("fed\\n");
          for (;;) { }
