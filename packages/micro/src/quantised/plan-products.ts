@@ -6,7 +6,7 @@ import { countOf, type Layer, type Quantisation } from '../ir.ts';
 import type { Weights } from './constants.ts';
 import { clampOf, doublings, factorOf, type Bounds } from './fixed-point.ts';
 import { planeShape } from './plane-rows.ts';
-import { spanOf, type DepthwiseWork, type Geometry, type ProductsWork, type Scaling } from './work.ts';
+import { planesAtOnce, spanOf, type DepthwiseWork, type Geometry, type ProductsWork, type Scaling } from './work.ts';
 
 /** One channel of a product: its weights in the order of a row, their scale, and the real bias. */
 interface Channel {
@@ -197,7 +197,7 @@ function depthwiseForm(
   const shape = up === 0 && begins.every((begin) => begin >= 0) ? planeShape(geometry) : undefined;
   if (!shape) return { planes: undefined, weights: packedDepthwise(channels) };
   const bytes = (input[0] * input[1] + output[0] * output[1]) * channels.length;
-  const row = 2 * shape.wide * (channels.length < 4 ? 1 : 4);
+  const row = 2 * shape.wide * planesAtOnce(geometry);
   const span = spanOf(geometry);
   const rows = Math.floor(((bytes * shareOfPlanes) / row - span) / strides[0]) + 1;
   const bands = Math.ceil(output[0] / Math.max(fewestRows, rows));

@@ -3,7 +3,7 @@ import { block, indexText, loop, type Lines } from '../emit/c-text.ts';
 import type { Desk, OperatorRule } from '../operators/rule.ts';
 import { leaves, need, prefixOf, scalingText, workOf } from './rule-text.ts';
 import { planeRowsName, planeRowsText } from './plane-rows.ts';
-import { spanOf, type DepthwiseWork, type Geometry, type ProductsWork } from './work.ts';
+import { planesAtOnce, spanOf, type DepthwiseWork, type Geometry, type ProductsWork } from './work.ts';
 
 const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
@@ -237,10 +237,7 @@ function writePlanes(desk: Desk, { shape, band }: NonNullable<DepthwiseWork['pla
 
 /** Bytes of a band of four planes, or of one. */
 const planeBytes = ({ geometry, planes }: DepthwiseWork): number =>
-  2 *
-  (geometry.channels < 4 ? 1 : 4) *
-  planes!.shape.wide *
-  ((planes!.band - 1) * geometry.strides[0] + spanOf(geometry));
+  2 * planesAtOnce(geometry) * planes!.shape.wide * ((planes!.band - 1) * geometry.strides[0] + spanOf(geometry));
 
 /** Depthwise convolution: four channels at a time, two taps at a time; taps outside the input are read from a blank place. */
 function writeTaps(desk: Desk): Lines {

@@ -1,4 +1,4 @@
-// C functions of depthwise convolutions plane by plane: bands of some channels as int16, with their borders, so that sums need not look for edges.
+// C functions of depthwise convolutions. Plane by plane: bands of some channels as int16, with their borders, so that sums need not look for edges. Or tap by tap.
 
 /** For the table of helpers. The functions that sum rows are written for each shape, by plane-rows.ts. */
 export const planesText = `/*
@@ -178,4 +178,94 @@ static void NAME_depthwise_planes(
             NAME_bounded(s, y + place * channels);
         }
     }
+}`;
+
+/** For the table of helpers: tap by tap, four channels at a time. */
+export const tapsText = `#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+/* Fours of channels, two taps at a time: sums, scaling and saturation in one piece. */
+typedef struct {
+    const int8_t *const *taps;
+    const int16_t *w;
+    int32_t pairs;
+    const int32_t *parameters;
+    int8_t *y;
+    int32_t zero;
+    int32_t channel;
+    int32_t fours;
+} NAME_taps_job;
+#define NAME_TAPS4                                                                                  \\
+    "ldmia r0!, {r3, r4}\\n\\tldr r3, [r3, lr]\\n\\tldr r4, [r4, lr]\\n\\tldmia r1!, {r6, r7}\\n\\t"            \\
+    "pkhbt r5, r3, r4, lsl #16\\n\\tpkhtb r4, r4, r3, asr #16\\n\\t"                                     \\
+    "sxtb16 r3, r5\\n\\tsmlad r8, r3, r6, r8\\n\\tsxtb16 r5, r5, ror #8\\n\\tsmlad r9, r5, r7, r9\\n\\t"      \\
+    "ldmia r1!, {r6, r7}\\n\\t"                                                                        \\
+    "sxtb16 r3, r4\\n\\tsmlad r10, r3, r6, r10\\n\\tsxtb16 r4, r4, ror #8\\n\\tsmlad r11, r4, r7, r11\\n\\t"
+/* r0: parameters, r1: zero point. */
+#define NAME_TAP_CODE(sum)                                                                          \\
+    "ldr r4, [r0, #4]\\n\\tadds r0, r0, #8\\n\\t"                                                    \\
+    "smmlar " sum ", " sum ", r4, r1\\n\\tssat " sum ", #8, " sum "\\n\\t"
+__attribute__((naked, noinline)) static void NAME_taps4(NAME_taps_job *job __attribute__((unused)))
+{
+    __asm__(".syntax unified\\n\\t"
+            "push {r0, r4-r11, lr}\\n\\t"
+            "1: ldr r3, [sp]\\n\\t"
+            "ldm r3, {r0, r1, r2, r12}\\n\\t"
+            "ldr lr, [r3, #24]\\n\\t"
+            "ldr r8, [r12]\\n\\t"
+            "ldr r9, [r12, #8]\\n\\t"
+            "ldr r10, [r12, #16]\\n\\t"
+            "ldr r11, [r12, #24]\\n\\t"
+            "tst r2, #1\\n\\t"
+            "beq 2f\\n\\t" NAME_TAPS4
+            "2: lsrs r2, r2, #1\\n\\t"
+            "beq 4f\\n\\t"
+            "3:\\n\\t" NAME_TAPS4 NAME_TAPS4
+            "subs r2, r2, #1\\n\\t"
+            "bne 3b\\n\\t"
+            "4: ldr r3, [sp]\\n\\t"
+            "str r1, [r3, #4]\\n\\t"
+            "add lr, lr, #4\\n\\t"
+            "str lr, [r3, #24]\\n\\t"
+            "mov r0, r12\\n\\t"
+            "ldr r1, [r3, #20]\\n\\t" NAME_TAP_CODE("r8") NAME_TAP_CODE("r9") NAME_TAP_CODE("r10") NAME_TAP_CODE("r11")
+            "str r0, [r3, #12]\\n\\t"
+            "ldr r4, [r3, #16]\\n\\t"
+            "strb r8, [r4], #1\\n\\t"
+            "strb r9, [r4], #1\\n\\t"
+            "strb r10, [r4], #1\\n\\t"
+            "strb r11, [r4], #1\\n\\t"
+            "str r4, [r3, #16]\\n\\t"
+            "ldr r2, [r3, #28]\\n\\t"
+            "subs r2, r2, #1\\n\\t"
+            "str r2, [r3, #28]\\n\\t"
+            "bne 1b\\n\\t"
+            "pop {r0, r4-r11, pc}\\n\\t");
+}
+#endif
+
+/*
+ * One output place of a depthwise convolution. taps: where each tap of channel 0 lies, an even number of them;
+ * weights lie as [channels / 4][pairs of taps][4][2].
+ */
+static void NAME_depthwise(const int8_t *const *taps, int32_t pairs, const int16_t *w, const NAME_scaling *s, int8_t *y)
+{
+    const int32_t *p = s->parameters;
+    int32_t c = 0;
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    if (s->channels >= 4 && s->up == 0) {
+        NAME_taps_job job = {taps, w, pairs, p, y, s->zero, 0, s->channels / 4};
+        NAME_taps4(&job);
+        c = s->channels & ~3;
+        p += 2 * c;
+    }
+#endif
+    for (; c < s->channels; c++) {
+        const int16_t *own = w + 8 * (c / 4) * pairs + 2 * (c % 4);
+        int32_t sum = p[0];
+        for (int32_t i = 0; i < pairs; i++) {
+            sum += taps[2 * i][c] * own[8 * i] + taps[2 * i + 1][c] * own[8 * i + 1];
+        }
+        y[c] = NAME_narrowed(sum, p[1], s);
+        p += 2;
+    }
+    NAME_bounded(s, y);
 }`;

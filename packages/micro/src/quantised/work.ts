@@ -27,6 +27,9 @@ export interface Geometry {
 /** Rows of the input that one row of the output reads. */
 export const spanOf = ({ kernel, dilations }: Geometry): number => (kernel[0] - 1) * dilations[0] + 1;
 
+/** Channels whose planes are gathered at once. */
+export const planesAtOnce = ({ channels }: Geometry): 1 | 4 => (channels < 4 ? 1 : 4);
+
 /** Sums of products over rows of inputs. `weights`: per group [channels / 2][quads][2][4]. */
 export interface ProductsWork {
   readonly kind: 'products';
