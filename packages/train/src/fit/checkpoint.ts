@@ -38,7 +38,7 @@ interface Header {
   readonly entries: readonly Entry[];
 }
 
-/** The fingerprint of a training: another network, optimiser, batch or seed gives another. */
+/** The fingerprint of a training: another network, optimiser, loss, batch or seed gives another. */
 export function fingerprintOf(of: {
   readonly state: readonly StateEntry[];
   readonly batch: number;
